@@ -1,0 +1,83 @@
+/*
+ * cache.c
+ *		Exact invalidation of what a backend keeps of a small table.
+ *
+ * A trigger on the table sends a relcache invalidation, which reaches the other
+ * backends when the change commits, this one at once, and this one again when
+ * the change is rolled back.  Callers run AcceptInvalidationMessages() before
+ * they trust a cache (sct_query_begin() does), so that a change holds from the
+ * next call on.
+ */
+#include "sctoken.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/inval.h"
+#include "utils/rel.h"
+
+#include "cache.h"
+#include "query.h"
+
+TableCache	sct_policy_cache = {"client_policy", InvalidOid, false, 0};
+TableCache	sct_secret_cache = {"server_secret", InvalidOid, false, 0};
+
+static PreparedQuery triggers_query = {
+	.sql = "SELECT FROM pg_catalog.pg_trigger"
+	" WHERE tgrelid OPERATOR(pg_catalog.=) $1"
+	" AND tgenabled OPERATOR(pg_catalog.=) 'A'"
+	" AND tgname OPERATOR(pg_catalog.=) ANY"
+	" (ARRAY['invalidate_cache_row', 'invalidate_cache_truncate']::pg_catalog.name[])",
+	.nargs = 1,
+	.argtypes = {OIDOID}
+};
+
+PG_FUNCTION_INFO_V1(sctoken_invalidate_cache);
+
+static void
+cache_relcache_callback(Datum arg, Oid relid)
+{
+	TableCache *cache = (TableCache *) DatumGetPointer(arg);
+
+	/* InvalidOid: messages were lost, anything may have changed */
+	if (relid == InvalidOid || relid == cache->relid)
+		cache->valid = false;
+}
+
+void
+sct_cache_init(void)
+{
+	CacheRegisterRelcacheCallback(cache_relcache_callback,
+								  PointerGetDatum(&sct_policy_cache));
+	CacheRegisterRelcacheCallback(cache_relcache_callback,
+								  PointerGetDatum(&sct_secret_cache));
+}
+
+void
+sct_cache_fill(TableCache *cache)
+{
+	Datum		values[1];
+
+	/* valid before anything is read: an invalidation from here on clears it */
+	cache->relid = sct_query_table(cache->table);
+	cache->epoch++;
+	cache->valid = true;
+	values[0] = ObjectIdGetDatum(cache->relid);
+	if (sct_query_run(&triggers_query, values, NULL) != 2)
+		cache->valid = false;
+}
+
+Datum
+sctoken_invalidate_cache(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" can only be called by a trigger",
+						"sctoken.invalidate_cache")));
+	CacheInvalidateRelcacheByRelid(RelationGetRelid(trigdata->tg_relation));
+	return PointerGetDatum(NULL);
+}

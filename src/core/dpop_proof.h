@@ -1,0 +1,82 @@
+/*
+ * dpop_proof.h
+ *		A DPoP proof checked against one request (RFC 9449 4.3), all but the
+ *		checks that need state: nonce and replay.
+ */
+#ifndef SCT_DPOP_PROOF_H
+#define SCT_DPOP_PROOF_H
+
+#include "crypto.h"
+#include "uri.h"
+
+#define SCT_DPOP_MAX_LEN		8192	/* characters of a proof */
+#define SCT_DPOP_MAX_JTI		256		/* bytes */
+#define SCT_DPOP_MAX_NONCE		256		/* characters */
+#define SCT_JKT_LEN				43		/* base64url of a SHA-256 */
+
+/* Times in microseconds since 1970-01-01 UTC, lengths of time in microseconds. */
+typedef struct SctDpopRequest
+{
+	const char *htm;			/* the method of the request */
+	size_t		htm_len;
+	const char *htu;			/* its URI, from sct_uri_normalize() */
+	size_t		htu_len;
+	const char *ath;			/* 43 characters, or NULL: no access token */
+	const char *jkt;			/* thumbprint the key must have, or NULL */
+	size_t		jkt_len;
+	SctAlgSet	algs;			/* accepted algorithms */
+	int64		now;
+	int64		max_age;
+	int64		future_skew;
+} SctDpopRequest;
+
+/*
+ * What a proof says.  Pointers go into space.  After a refusal alg and iat are
+ * set when has_alg and has_iat say so, unverified; the rest must not be read.
+ */
+typedef struct SctDpopProof
+{
+	bool		has_alg;
+	SctAlg		alg;
+	bool		has_iat;
+	int64		iat;
+	SctJwk		jwk;
+	char		jkt[SCT_JKT_LEN];
+	const char *jti;
+	size_t		jti_len;
+	const char *nonce;			/* NULL when the claim is absent */
+	size_t		nonce_len;
+	const char *ath;			/* NULL when the claim is absent */
+	size_t		ath_len;
+	const char *claims;			/* the payload's JSON text */
+	size_t		claims_len;
+
+	/* work space */
+	SctJson		json;
+	uint8		signature[SCT_DPOP_MAX_LEN];
+	char		header[SCT_DPOP_MAX_LEN];
+	char		payload[SCT_DPOP_MAX_LEN];
+	char		header_space[SCT_JSON_SPACE(SCT_DPOP_MAX_LEN)];
+	char		payload_space[SCT_JSON_SPACE(SCT_DPOP_MAX_LEN)];
+} SctDpopProof;
+
+/*
+ * Checks a proof (len bytes of it) in the order: form, header, key, claims,
+ * signature, binding; cheap before dear, so that no refusal costs more than an
+ * acceptance.  proof NULL is SCT_MISSING.
+ */
+extern SctReason sct_dpop_verify(const char *proof, size_t len,
+								 const SctDpopRequest *request,
+								 SctDpopProof *result);
+
+/*
+ * ath of an access token: base64url of its SHA-256 (RFC 9449 4.2), into 43
+ * characters.  SCT_ACCESS_TOKEN unless it is 1 to 65536 characters %x20-7E
+ * (RFC 6749 A.12).
+ */
+extern SctReason sct_dpop_ath(const char *access_token, size_t len, char *ath);
+
+/* jkt of a key: base64url of its SHA-256 thumbprint (RFC 9449 6.1). */
+extern SctReason sct_dpop_jkt(const SctJwk *jwk, char *jkt);
+
+#endif							/* SCT_DPOP_PROOF_H */

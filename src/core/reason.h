@@ -1,0 +1,71 @@
+/*
+ * reason.h
+ *		Every verdict that a function of src/core can give, by name.
+ *
+ * A function of the core never throws: it returns SCT_OK or the one reason why
+ * it did not succeed.  The word of a reason is public: it stands in the "reason"
+ * column of sctoken.dpop_result and sctoken.grant_result, and never changes.
+ */
+#ifndef SCT_REASON_H
+#define SCT_REASON_H
+
+/* X(symbol, word, OAuth error code that an AS or RS answers with) */
+#define SCT_REASONS(X) \
+	X(SCT_OK, NULL, NULL) \
+	/* the proof as a compact JWS (RFC 7515 7.1) and its JSON */ \
+	X(SCT_MISSING, "missing", "invalid_dpop_proof") \
+	X(SCT_TOO_LONG, "too_long", "invalid_dpop_proof") \
+	X(SCT_MALFORMED, "malformed", "invalid_dpop_proof") \
+	X(SCT_BASE64URL, "base64url", "invalid_dpop_proof") \
+	X(SCT_JSON, "json", "invalid_dpop_proof") \
+	X(SCT_JSON_DUPLICATE, "json_duplicate", "invalid_dpop_proof") \
+	X(SCT_JSON_LIMIT, "json_limit", "invalid_dpop_proof") \
+	/* its header (RFC 9449 4.2, RFC 7515 4) */ \
+	X(SCT_TYP, "typ", "invalid_dpop_proof") \
+	X(SCT_ALG, "alg", "invalid_dpop_proof") \
+	X(SCT_ALG_UNAVAILABLE, "alg_unavailable", "invalid_dpop_proof") \
+	X(SCT_CRIT, "crit", "invalid_dpop_proof") \
+	X(SCT_JWK, "jwk", "invalid_dpop_proof") \
+	X(SCT_PRIVATE_KEY, "private_key", "invalid_dpop_proof") \
+	X(SCT_KEY_USE, "key_use", "invalid_dpop_proof") \
+	X(SCT_KEY, "key", "invalid_dpop_proof") \
+	X(SCT_SIGNATURE, "signature", "invalid_dpop_proof") \
+	/* its claims (RFC 9449 4.3) */ \
+	X(SCT_HTM, "htm", "invalid_dpop_proof") \
+	X(SCT_HTU, "htu", "invalid_dpop_proof") \
+	X(SCT_IAT, "iat", "invalid_dpop_proof") \
+	X(SCT_IAT_PAST, "iat_past", "invalid_dpop_proof") \
+	X(SCT_IAT_FUTURE, "iat_future", "invalid_dpop_proof") \
+	X(SCT_EXP, "exp", "invalid_dpop_proof") \
+	X(SCT_NBF, "nbf", "invalid_dpop_proof") \
+	X(SCT_JTI, "jti", "invalid_dpop_proof") \
+	X(SCT_ATH, "ath", "invalid_dpop_proof") \
+	X(SCT_ATH_UNEXPECTED, "ath_unexpected", "invalid_dpop_proof") \
+	X(SCT_NONCE_TYPE, "nonce_type", "invalid_dpop_proof") \
+	X(SCT_NONCE, "nonce", "use_dpop_nonce") \
+	/* what the proof is held against */ \
+	X(SCT_ACCESS_TOKEN, "access_token", "invalid_token") \
+	X(SCT_JKT, "jkt", "invalid_token") \
+	/* a refresh token as text (doc/tokens.md) */ \
+	X(SCT_TOKEN_FORMAT, "format", "invalid_grant") \
+	X(SCT_TOKEN_CHECKSUM, "checksum", "invalid_grant") \
+	X(SCT_TOKEN_MAC, "mac", "invalid_grant") \
+	/* other inputs */ \
+	X(SCT_URI, "uri", "invalid_request") \
+	/* libcrypto failed where no input can make it fail: out of memory */ \
+	X(SCT_INTERNAL, "internal", "server_error")
+
+typedef enum SctReason
+{
+#define X(symbol, word, error) symbol,
+	SCT_REASONS(X)
+#undef X
+} SctReason;
+
+/* The public word of a reason; NULL for SCT_OK. */
+extern const char *sct_reason_word(SctReason reason);
+
+/* The OAuth error code (RFC 6749 5.2, RFC 6750 3.1, RFC 9449 5, 7.1, 8). */
+extern const char *sct_reason_error(SctReason reason);
+
+#endif							/* SCT_REASON_H */

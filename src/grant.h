@@ -1,0 +1,79 @@
+/*
+ * grant.h
+ *		sctoken.grant_result: the answer of issue and rotate.
+ */
+#ifndef SCT_GRANT_H
+#define SCT_GRANT_H
+
+#include "fmgr.h"
+
+#include "binding.h"
+#include "family.h"
+
+/* X(symbol, word, OAuth error code; NULL: success) */
+#define GRANT_OUTCOMES(X) \
+	X(OUTCOME_ISSUED, "issued", NULL) \
+	X(OUTCOME_ROTATED, "rotated", NULL) \
+	X(OUTCOME_KEPT, "kept", NULL) \
+	X(OUTCOME_REPLAYED, "replayed", NULL) \
+	X(OUTCOME_REUSE_DETECTED, "reuse_detected", "invalid_grant") \
+	X(OUTCOME_REVOKED, "revoked", "invalid_grant") \
+	X(OUTCOME_EXPIRED, "expired", "invalid_grant") \
+	X(OUTCOME_UNKNOWN_TOKEN, "unknown_token", "invalid_grant") \
+	X(OUTCOME_CLIENT_MISMATCH, "client_mismatch", "invalid_grant") \
+	X(OUTCOME_CLIENT_DISABLED, "client_disabled", "unauthorized_client") \
+	X(OUTCOME_BINDING_MISMATCH, "binding_mismatch", "invalid_grant") \
+	X(OUTCOME_BINDING_REQUIRED, "binding_required", "invalid_request") \
+	X(OUTCOME_SCOPE_EXCEEDED, "scope_exceeded", "invalid_scope") \
+	X(OUTCOME_AUDIENCE_EXCEEDED, "audience_exceeded", "invalid_target") \
+	X(OUTCOME_BUSY, "busy", "temporarily_unavailable")
+
+typedef enum Outcome
+{
+#define X(symbol, word, error) symbol,
+	GRANT_OUTCOMES(X)
+#undef X
+} Outcome;
+
+/* What a successful call gives, besides what the family says. */
+typedef struct Grant
+{
+	Outcome		outcome;
+	const char *reason;			/* NULL: none */
+	text	   *refresh_token;
+	int64		generation;		/* of refresh_token */
+	text	   *scope;			/* NULL: none */
+	ArrayType  *audience;		/* NULL: none */
+	Jsonb	   *cnf;			/* NULL: none */
+	TimestampTz expires_at;
+	TimestampTz family_expires_at;
+} Grant;
+
+/* The rows; palloc'd in the context that is current. */
+extern Datum sct_grant_success(FunctionCallInfo fcinfo, const Grant *grant,
+							   const Family *family);
+
+/* token NULL: it did not prove genuine. */
+extern Datum sct_grant_failure(FunctionCallInfo fcinfo, Outcome outcome,
+							   const char *reason, const SctToken *token);
+
+extern const char *sct_grant_outcome_word(Outcome outcome);
+
+/*
+ * Arguments that issue and rotate share.  Each gives an error for what a caller
+ * must not pass; name is the SQL name of the argument.
+ */
+
+/* A text argument of 1 to max_len bytes; NULL when it is null and may be. */
+extern text *sct_grant_text_argument(FunctionCallInfo fcinfo, int argno,
+									 const char *name, bool required, size_t max_len);
+
+/* An argument whose part of the design is not built. */
+extern void sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno,
+									  const char *name);
+
+#define GRANT_MAX_ID		1024	/* bytes of client_id, subject and the like */
+#define GRANT_MAX_SCOPE		4096
+#define GRANT_MAX_REASON	256
+
+#endif							/* SCT_GRANT_H */

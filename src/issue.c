@@ -1,0 +1,197 @@
+/*
+ * issue.c
+ *		sctoken.issue(): the start of a token family.
+ */
+#include "sctoken.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "audit.h"
+#include "grant.h"
+#include "lock.h"
+#include "query.h"
+#include "scope.h"
+
+/* Arguments, as in the SQL script */
+enum
+{
+	ARG_CLIENT_ID,
+	ARG_SUBJECT,
+	ARG_SCOPE,
+	ARG_AUDIENCE,
+	ARG_CNF,
+	ARG_SESSION_ID,
+	ARG_GRANT_ID,
+	ARG_DETAILS,
+	ARG_DPOP_PROOF,
+	ARG_HTM,
+	ARG_HTU,
+	ARG_CERTIFICATE,
+	ARG_CONTEXT
+};
+
+#define UNIX_EPOCH_MS_OFFSET \
+	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000))
+
+PG_FUNCTION_INFO_V1(sctoken_issue);
+
+/*
+ * A UUIDv7 (RFC 9562 5.7) for a new family.  Bits 66 to 79 are zero: 6 for a
+ * version of the id's own layout, 8 for a home, should families ever live in more
+ * than one region.  60 random bits in each millisecond are left.
+ */
+static void
+family_id_make(TimestampTz now, pg_uuid_t *id)
+{
+	uint64		ms = (uint64) (now / 1000 + UNIX_EPOCH_MS_OFFSET);
+
+	if (!pg_strong_random(id->data, UUID_LEN))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random bytes")));
+	for (int i = 0; i < 6; i++)
+		id->data[i] = (uint8) (ms >> (40 - 8 * i));
+	id->data[6] = 0x70 | (id->data[6] & 0x0f);
+	id->data[8] = 0x80;
+	id->data[9] = 0;
+}
+
+/* Reads and checks the arguments that make the row. */
+static void
+read_arguments(FunctionCallInfo fcinfo, Family *family, Binding *presented)
+{
+	memset(family, 0, sizeof(Family));
+	family->client_id = sct_grant_text_argument(fcinfo, ARG_CLIENT_ID, "client_id",
+												true, GRANT_MAX_ID);
+	family->subject = sct_grant_text_argument(fcinfo, ARG_SUBJECT, "subject",
+											  true, GRANT_MAX_ID);
+	family->session_id = sct_grant_text_argument(fcinfo, ARG_SESSION_ID, "session_id",
+												 false, GRANT_MAX_ID);
+	family->grant_id = sct_grant_text_argument(fcinfo, ARG_GRANT_ID, "grant_id",
+											   false, GRANT_MAX_ID);
+	family->scope = sct_grant_text_argument(fcinfo, ARG_SCOPE, "scope",
+											false, GRANT_MAX_SCOPE);
+	if (VARSIZE_ANY_EXHDR(family->client_id) == 1 &&
+		*VARDATA_ANY(family->client_id) == '*')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must not be '*'", "client_id")));
+	if (family->scope != NULL && !sct_scope_is_valid(family->scope))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not a scope", "scope"),
+				 errdetail("It must be scope tokens (RFC 6749 section 3.3) with one space between them.")));
+	if (!PG_ARGISNULL(ARG_AUDIENCE))
+	{
+		family->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
+		if (!sct_audience_is_valid(family->audience))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" must be a list of 1 to 64 resources",
+							"audience")));
+	}
+	if (!PG_ARGISNULL(ARG_DETAILS))
+		family->details = PG_GETARG_JSONB_P(ARG_DETAILS);
+	sct_grant_refuse_argument(fcinfo, ARG_DPOP_PROOF, "dpop_proof");
+	sct_grant_refuse_argument(fcinfo, ARG_CERTIFICATE, "certificate");
+	sct_binding_parse(PG_ARGISNULL(ARG_CNF) ? NULL : PG_GETARG_JSONB_P(ARG_CNF),
+					  true, presented);
+}
+
+/* Makes the first token of the family and writes the row and the event. */
+static void
+family_begin(FunctionCallInfo fcinfo, Family *family, const Policy *policy,
+			 const ServerSecret *secret, Grant *grant)
+{
+	SctToken	token;
+	Event		event = {.kind = "issued", .distance = -1};
+
+	family->created_at = family->rotated_at = GetCurrentTimestamp();
+	family->expires_at = family->created_at + policy->absolute_ttl;
+	family->generation = 1;
+	family->key_id = secret->id;
+	family_id_make(family->created_at, &family->id);
+
+	token.key_id = secret->id;
+	memcpy(token.family_id, family->id.data, UUID_LEN);
+	token.generation = 1;
+	sct_token_random(&token);
+	sct_token_hash(&token, family->secret_hash);
+	sct_family_insert(family);
+
+	grant->outcome = OUTCOME_ISSUED;
+	grant->refresh_token = sct_token_mint(&token, secret);
+	grant->generation = 1;
+	grant->scope = family->scope;
+	grant->audience = family->audience;
+	grant->family_expires_at = family->expires_at;
+	grant->expires_at = Min(family->expires_at,
+							family->created_at + policy->idle_ttl);
+	sct_crypto_cleanse(&token, sizeof(token));
+
+	event.family_id = &family->id;
+	event.at = family->created_at;
+	event.generation = 1;
+	event.client_id = family->client_id;
+	event.subject = family->subject;
+	event.context = PG_ARGISNULL(ARG_CONTEXT) ? NULL : PG_GETARG_JSONB_P(ARG_CONTEXT);
+	sct_audit_event(&event);
+}
+
+Datum
+sctoken_issue(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	Family		family;
+	Binding		presented;
+	Grant		grant = {0};
+	Policy		policy;
+	QueryScope	scope;
+	ServerSecret secret;
+	Datum		result;
+
+	PreventCommandIfReadOnly("sctoken.issue()");
+	PreventCommandDuringRecovery("sctoken.issue()");
+	read_arguments(fcinfo, &family, &presented);
+	grant.cnf = sct_binding_to_cnf(&presented);
+
+	sct_query_begin(&scope);
+	sct_policy_get(family.client_id, &policy);
+
+	/*
+	 * A confidential client authenticates, which constrains its refresh token
+	 * already, so that it may change its key (RFC 9449 5).
+	 */
+	if (policy.client_type == CLIENT_PUBLIC)
+		family.binding = grant.cnf;
+
+	/* results outlive the SPI context */
+	if (!policy.enabled)
+	{
+		MemoryContextSwitchTo(caller_context);
+		result = sct_grant_failure(fcinfo, OUTCOME_CLIENT_DISABLED, "disabled", NULL);
+	}
+	else if (!sct_binding_satisfies(&presented, policy.required_binding))
+	{
+		MemoryContextSwitchTo(caller_context);
+		result = sct_grant_failure(fcinfo, OUTCOME_BINDING_REQUIRED, "nothing_presented",
+								   NULL);
+	}
+	else if (!sct_lock_subject(family.subject, ShareLock) ||
+			 !sct_secret_current(&secret))
+	{
+		MemoryContextSwitchTo(caller_context);
+		result = sct_grant_failure(fcinfo, OUTCOME_BUSY, "lock", NULL);
+	}
+	else
+	{
+		family_begin(fcinfo, &family, &policy, &secret, &grant);
+		sct_crypto_cleanse(&secret, sizeof(secret));
+		MemoryContextSwitchTo(caller_context);
+		result = sct_grant_success(fcinfo, &grant, &family);
+	}
+	sct_query_end(&scope);
+	return result;
+}

@@ -1,0 +1,25 @@
+/*
+ * lock.h
+ *		The locks that make one call win.
+ *
+ * Advisory locks of the transaction in a class of our own, which SQL cannot
+ * reach: nobody outside can block a family, and they never meet the keys of an
+ * application.  A family's lock is taken before a subject's, never after.
+ */
+#ifndef SCT_LOCK_H
+#define SCT_LOCK_H
+
+#include "storage/lock.h"
+#include "utils/uuid.h"
+
+/*
+ * Each waits for sctoken.lock_timeout at most, and is false when that was not
+ * enough; nothing has changed then.  Held until the transaction ends.
+ */
+extern bool sct_lock_family(const pg_uuid_t *family_id);
+extern bool sct_lock_subject(const text *subject, LOCKMODE mode);
+
+/* Made and rotated by one session at a time. */
+extern bool sct_lock_secrets(void);
+
+#endif							/* SCT_LOCK_H */

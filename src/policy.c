@@ -1,0 +1,190 @@
+/*
+ * policy.c
+ *		What a client may do, see policy.h.
+ *
+ * Policies are kept per backend; cache.c says when they are read again.  An
+ * emergency stop must hold from the next call on.
+ */
+#include "sctoken.h"
+
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "cache.h"
+#include "interval.h"
+#include "policy.h"
+#include "query.h"
+
+#define SLOTS	256
+
+/* Columns of the query, from 1 */
+enum
+{
+	COL_CLIENT_TYPE = 1,
+	COL_ROTATION,
+	COL_RETRY_WINDOW,
+	COL_RETRY_UNTIL_CONFIRMED,
+	COL_MAX_RETRIES,
+	COL_IDLE_TTL,
+	COL_ABSOLUTE_TTL,
+	COL_REQUIRED_BINDING,
+	COL_ON_REUSE,
+	COL_ENABLED,
+	COL_NOT_BEFORE
+};
+
+/* The row of '*' comes first. */
+static PreparedQuery policy_query = {
+	.sql = "SELECT client_type, rotation, retry_window, retry_until_confirmed,"
+	" max_retries, idle_ttl, absolute_ttl, required_binding, on_reuse, enabled,"
+	" not_before"
+	" FROM sctoken.client_policy"
+	" WHERE client_id OPERATOR(pg_catalog.=) ANY (ARRAY[$1, '*'])"
+	" ORDER BY client_id OPERATOR(pg_catalog.=) '*' DESC",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+typedef struct PolicySlot
+{
+	uint64		epoch;			/* 0: never used */
+	text	   *client_id;
+	Policy		policy;
+} PolicySlot;
+
+/* Direct-mapped, so that any number of client ids costs the same memory. */
+static PolicySlot slots[SLOTS];
+
+static const Policy builtin_policy = {
+	.client_type = CLIENT_PUBLIC,
+	.rotation = ROTATION_ALWAYS,
+	.retry_window = 10 * USECS_PER_SEC,
+	.retry_until_confirmed = true,
+	.max_retries = 5,
+	.idle_ttl = 30 * USECS_PER_DAY,
+	.absolute_ttl = 180 * USECS_PER_DAY,
+	.required_binding = BINDING_NONE,
+	.on_reuse = REUSE_REVOKE_FAMILY,
+	.enabled = true,
+	.not_before = DT_NOBEGIN
+};
+
+/* In the order of the enums; the table's CHECKs allow no other words. */
+static const char *const client_types[] = {"public", "confidential", NULL};
+static const char *const rotations[] = {"always", "never", "bound_never", NULL};
+static const char *const required_bindings[] = {"none", "dpop", "mtls", "any", NULL};
+static const char *const on_reuses[] = {
+	"revoke_family", "revoke_subject_client", "refuse", NULL
+};
+
+static int
+word_index(Datum word, const char *const *words)
+{
+	char	   *name = TextDatumGetCString(word);
+
+	for (int i = 0; words[i] != NULL; i++)
+	{
+		if (strcmp(name, words[i]) == 0)
+			return i;
+	}
+	elog(ERROR, "unknown word in table sctoken.client_policy");
+}
+
+static int64
+interval_column(Datum value)
+{
+	int64		result;
+
+	if (!sct_interval_microseconds(DatumGetIntervalP(value), &result))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("interval in table \"%s\" out of range",
+						"sctoken.client_policy")));
+	return result;
+}
+
+/* Lets the columns of a row that are not null take effect. */
+static void
+policy_apply(Policy *policy, HeapTuple tuple, TupleDesc tupdesc)
+{
+	Datum		value;
+	bool		isnull;
+
+#define COLUMN(number) \
+	(value = SPI_getbinval(tuple, tupdesc, (number), &isnull), !isnull)
+
+	if (COLUMN(COL_CLIENT_TYPE))
+		policy->client_type = word_index(value, client_types);
+	if (COLUMN(COL_ROTATION))
+		policy->rotation = word_index(value, rotations);
+	if (COLUMN(COL_RETRY_WINDOW))
+		policy->retry_window = interval_column(value);
+	if (COLUMN(COL_RETRY_UNTIL_CONFIRMED))
+		policy->retry_until_confirmed = DatumGetBool(value);
+	if (COLUMN(COL_MAX_RETRIES))
+		policy->max_retries = DatumGetInt32(value);
+	if (COLUMN(COL_IDLE_TTL))
+		policy->idle_ttl = interval_column(value);
+	if (COLUMN(COL_ABSOLUTE_TTL))
+		policy->absolute_ttl = interval_column(value);
+	if (COLUMN(COL_REQUIRED_BINDING))
+		policy->required_binding = word_index(value, required_bindings);
+	if (COLUMN(COL_ON_REUSE))
+		policy->on_reuse = word_index(value, on_reuses);
+
+	/* the emergency stops are not inherited: each one holds */
+	if (COLUMN(COL_ENABLED))
+		policy->enabled = policy->enabled && DatumGetBool(value);
+	if (COLUMN(COL_NOT_BEFORE))
+		policy->not_before = Max(policy->not_before, DatumGetTimestampTz(value));
+
+#undef COLUMN
+}
+
+/* Keeps a policy, unless the table changed since the cache was begun. */
+static void
+policy_keep(PolicySlot *slot, const text *client_id, const Policy *policy)
+{
+	text	   *copy;
+
+	if (!sct_policy_cache.valid)
+		return;
+	copy = MemoryContextAlloc(TopMemoryContext, VARSIZE_ANY_EXHDR(client_id) + VARHDRSZ);
+	SET_VARSIZE(copy, VARSIZE_ANY_EXHDR(client_id) + VARHDRSZ);
+	memcpy(VARDATA(copy), VARDATA_ANY(client_id), VARSIZE_ANY_EXHDR(client_id));
+	if (slot->client_id != NULL)
+		pfree(slot->client_id);
+	slot->client_id = copy;
+	slot->policy = *policy;
+	slot->epoch = sct_policy_cache.epoch;
+}
+
+void
+sct_policy_get(const text *client_id, Policy *policy)
+{
+	size_t		len = VARSIZE_ANY_EXHDR(client_id);
+	PolicySlot *slot;
+	Datum		values[1];
+
+	slot = &slots[hash_bytes((const unsigned char *) VARDATA_ANY(client_id),
+							 (int) len) % SLOTS];
+	if (sct_policy_cache.valid && slot->epoch == sct_policy_cache.epoch &&
+		VARSIZE_ANY_EXHDR(slot->client_id) == len &&
+		memcmp(VARDATA_ANY(slot->client_id), VARDATA_ANY(client_id), len) == 0)
+	{
+		*policy = slot->policy;
+		return;
+	}
+
+	if (!sct_policy_cache.valid)
+		sct_cache_fill(&sct_policy_cache);
+	values[0] = PointerGetDatum(client_id);
+	(void) sct_query_run(&policy_query, values, NULL);
+	*policy = builtin_policy;
+	for (uint64 i = 0; i < SPI_processed; i++)
+		policy_apply(policy, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	policy_keep(slot, client_id, policy);
+}

@@ -1,0 +1,50 @@
+/*
+ * query.h
+ *		How sctoken reads and writes its own tables.
+ *
+ * Always by SQL through SPI, with kept generic plans, as the owner of the tables,
+ * and under the latest snapshot whatever the isolation level of the caller: what a
+ * lock protects must be read as it is now, not as it was when the transaction
+ * began.
+ */
+#ifndef SCT_QUERY_H
+#define SCT_QUERY_H
+
+#include "executor/spi.h"
+
+#define QUERY_MAX_ARGS	20
+
+/* One statement; define it static, the plan is made at first use and kept. */
+typedef struct PreparedQuery
+{
+	const char *sql;			/* every name and operator qualified */
+	int			nargs;
+	Oid			argtypes[QUERY_MAX_ARGS];
+	SPIPlanPtr	plan;
+} PreparedQuery;
+
+/* Who called, to be given back to him. */
+typedef struct QueryScope
+{
+	Oid			user;
+	int			sec_context;
+} QueryScope;
+
+/*
+ * Everything between begin and end runs as the owner of the tables, in an SPI
+ * context of its own.  An error in between needs no end: the abort of the
+ * (sub)transaction undoes both.
+ */
+extern void sct_query_begin(QueryScope *scope);
+extern void sct_query_end(const QueryScope *scope);
+
+/*
+ * Runs a statement; nulls as SPI wants them, NULL for none.  Returns the number
+ * of rows; they are in SPI_tuptable until the next statement or the end.
+ */
+extern uint64 sct_query_run(PreparedQuery *query, Datum *values, const char *nulls);
+
+/* OID of a table of schema sctoken. */
+extern Oid	sct_query_table(const char *name);
+
+#endif							/* SCT_QUERY_H */

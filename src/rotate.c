@@ -1,0 +1,478 @@
+/*
+ * rotate.c
+ *		sctoken.rotate(): the use of a refresh token.
+ *
+ * The order is the contract: what can fail without touching the token fails first,
+ * so that a wrong client, key or scope neither consumes a token nor revokes a
+ * family.  Everything from the lock on sees the latest state, and there is one
+ * UPDATE that can make a token the current one.
+ */
+#include "sctoken.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "audit.h"
+#include "grant.h"
+#include "lock.h"
+#include "query.h"
+#include "scope.h"
+
+/* Arguments, as in the SQL script */
+enum
+{
+	ARG_REFRESH_TOKEN,
+	ARG_CLIENT_ID,
+	ARG_SCOPE,
+	ARG_AUDIENCE,
+	ARG_CNF,
+	ARG_DPOP_PROOF,
+	ARG_HTM,
+	ARG_HTU,
+	ARG_CERTIFICATE,
+	ARG_CONTEXT
+};
+
+/* One call */
+typedef struct Use
+{
+	/* arguments */
+	text	   *presented;		/* NULL: none */
+	text	   *client_id;
+	text	   *scope;			/* NULL: all */
+	ArrayType  *audience;		/* NULL: all */
+	Binding		binding;		/* what was presented with the token */
+	Jsonb	   *cnf;			/* the same; NULL: nothing */
+	Jsonb	   *context;
+
+	/* found on the way */
+	bool		genuine;		/* token and secret are filled */
+	SctToken	token;
+	ServerSecret secret;		/* the one that token was made under */
+	uint8		hash[SCT_SHA256_LEN];	/* of the token's secret */
+	pg_uuid_t	family_id;
+	Policy		policy;
+	TimestampTz now;
+	Family		family;
+	Grant		grant;			/* outcome and reason; the rest on success */
+} Use;
+
+PG_FUNCTION_INFO_V1(sctoken_rotate);
+
+static void
+read_arguments(FunctionCallInfo fcinfo, Use *use)
+{
+	use->client_id = sct_grant_text_argument(fcinfo, ARG_CLIENT_ID, "client_id",
+											 true, GRANT_MAX_ID);
+	if (!PG_ARGISNULL(ARG_REFRESH_TOKEN))
+		use->presented = PG_GETARG_TEXT_PP(ARG_REFRESH_TOKEN);
+	if (!PG_ARGISNULL(ARG_SCOPE))
+		use->scope = PG_GETARG_TEXT_PP(ARG_SCOPE);
+	if (!PG_ARGISNULL(ARG_AUDIENCE))
+		use->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
+	if (!PG_ARGISNULL(ARG_CONTEXT))
+		use->context = PG_GETARG_JSONB_P(ARG_CONTEXT);
+	sct_grant_refuse_argument(fcinfo, ARG_DPOP_PROOF, "dpop_proof");
+	sct_grant_refuse_argument(fcinfo, ARG_CERTIFICATE, "certificate");
+	sct_binding_parse(PG_ARGISNULL(ARG_CNF) ? NULL : PG_GETARG_JSONB_P(ARG_CNF),
+					  false, &use->binding);
+	use->cnf = sct_binding_to_cnf(&use->binding);
+}
+
+static bool
+fail(Use *use, Outcome outcome, const char *reason)
+{
+	use->grant.outcome = outcome;
+	use->grant.reason = reason;
+	return false;
+}
+
+static void
+event_fill(const Use *use, Event *event, const char *kind, const char *reason)
+{
+	event->kind = kind;
+	event->family_id = &use->family_id;
+	event->at = use->now;
+	event->generation = use->token.generation;
+	event->client_id = use->client_id;
+	event->subject = use->family.subject;
+	event->reason = reason;
+	event->context = use->context;
+	event->distance = -1;
+}
+
+/* A refusal that an auditor wants to know of. */
+static bool
+fail_recorded(Use *use, Outcome outcome, const char *kind, const char *reason)
+{
+	Event		event;
+
+	event_fill(use, &event, kind,
+			   strcmp(kind, "refused") == 0 ? sct_grant_outcome_word(outcome) : NULL);
+	sct_audit_refusal(&event);
+	return fail(use, outcome, reason);
+}
+
+/* Could the successor of a token be asked for again? */
+static bool
+retry_possible(const Policy *policy, bool bound)
+{
+	return policy->max_retries > 0 &&
+		(policy->retry_window > 0 ||
+		 (policy->retry_until_confirmed &&
+		  (bound || policy->client_type == CLIENT_CONFIDENTIAL)));
+}
+
+static TimestampTz
+family_expiry(const Use *use)
+{
+	return Min(use->family.expires_at,
+			   use->family.created_at + use->policy.absolute_ttl);
+}
+
+/* Fills what every success says; rotated_at is that of the token returned. */
+static bool
+succeed(Use *use, Outcome outcome, const char *reason, text *refresh_token,
+		int64 generation, TimestampTz rotated_at)
+{
+	Grant	   *grant = &use->grant;
+
+	grant->outcome = outcome;
+	grant->reason = reason;
+	grant->refresh_token = refresh_token;
+	grant->generation = generation;
+	grant->scope = use->scope != NULL ? use->scope : use->family.scope;
+	grant->audience = use->audience != NULL ? use->audience : use->family.audience;
+	grant->cnf = use->cnf;
+	grant->family_expires_at = family_expiry(use);
+	grant->expires_at = Min(grant->family_expires_at,
+							rotated_at + use->policy.idle_ttl);
+	return true;
+}
+
+/*
+ * Makes the successor and lets it take the place of the presented token, if the
+ * family still is as bound and the step expect it.  False when it is not.
+ */
+static bool
+advance(Use *use, Jsonb *binding, bool with_retry)
+{
+	FamilyStep	step;
+	SctToken	successor;
+	ServerSecret secret;
+	uint8		salt[TOKEN_SALT_LEN];
+	Event		event;
+	bool		done;
+
+	/* there is a secret: the presented token was made under one */
+	if (!sct_secret_current(&secret))
+		secret = use->secret;
+	if (with_retry)
+	{
+		if (!pg_strong_random(salt, sizeof(salt)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("could not generate random bytes")));
+		sct_token_succeed(&use->token, salt, &secret, &successor);
+	}
+	else
+	{
+		successor = use->token;
+		successor.key_id = secret.id;
+		successor.generation++;
+		sct_token_random(&successor);
+	}
+
+	step.id = use->family_id;
+	step.now = use->now;
+	step.generation = use->token.generation;
+	memcpy(step.secret_hash, use->hash, SCT_SHA256_LEN);
+	step.client_id = use->client_id;
+	step.binding = binding;
+	step.rotated_after = use->now - use->policy.idle_ttl;
+	step.created_after = Max(use->policy.not_before,
+							 use->now - use->policy.absolute_ttl);
+	step.key_id = secret.id;
+	sct_token_hash(&successor, step.new_hash);
+	step.salt = with_retry ? salt : NULL;
+	done = sct_family_advance(&step, &use->family);
+	if (done)
+	{
+		event_fill(use, &event, "rotated", NULL);
+		event.generation = successor.generation;
+		sct_audit_rotation(&event);
+		succeed(use, OUTCOME_ROTATED, NULL, sct_token_mint(&successor, &secret),
+				successor.generation, use->now);
+	}
+	sct_crypto_cleanse(&successor, sizeof(successor));
+	sct_crypto_cleanse(&secret, sizeof(secret));
+	return done;
+}
+
+/*
+ * The common case in one statement: the current token, nothing asked for that
+ * must be compared with the row first.  False when the row must be looked at.
+ */
+static bool
+rotate_at_once(Use *use)
+{
+	bool		bound = !sct_binding_is_empty(&use->binding);
+
+	if (use->policy.rotation != ROTATION_ALWAYS ||
+		use->scope != NULL || use->audience != NULL ||
+		!sct_binding_satisfies(&use->binding, use->policy.required_binding))
+		return false;
+
+	/* whether a retry is possible may depend on a binding that is not read yet */
+	if (bound &&
+		retry_possible(&use->policy, true) != retry_possible(&use->policy, false))
+		return false;
+	return advance(use, use->cnf, retry_possible(&use->policy, bound));
+}
+
+/* Everything that can fail without the token being used. */
+static bool
+check_preconditions(Use *use)
+{
+	const Family *family = &use->family;
+
+	if (VARSIZE_ANY_EXHDR(family->client_id) != VARSIZE_ANY_EXHDR(use->client_id) ||
+		memcmp(VARDATA_ANY(family->client_id), VARDATA_ANY(use->client_id),
+			   VARSIZE_ANY_EXHDR(use->client_id)) != 0)
+		return fail_recorded(use, OUTCOME_CLIENT_MISMATCH, "refused", "client");
+	if (!sct_binding_satisfies(&use->binding, use->policy.required_binding))
+		return fail(use, OUTCOME_BINDING_REQUIRED, "nothing_presented");
+	if (family->binding != NULL &&
+		!sct_binding_matches(family->binding, &use->binding))
+		return fail_recorded(use, OUTCOME_BINDING_MISMATCH, "refused",
+							 sct_binding_is_empty(&use->binding) ?
+							 "nothing_presented" : "different");
+	if (use->scope != NULL && !sct_scope_is_subset(use->scope, family->scope))
+		return fail(use, OUTCOME_SCOPE_EXCEEDED, "scope");
+	if (use->audience != NULL &&
+		!sct_audience_is_subset(use->audience, family->audience))
+		return fail(use, OUTCOME_AUDIENCE_EXCEEDED, "audience");
+	if (family->revoked)
+		return fail(use, OUTCOME_REVOKED, "family");
+	if (family->created_at <= use->policy.not_before)
+		return fail(use, OUTCOME_REVOKED, "not_before");
+	if (use->now >= family_expiry(use))
+		return fail(use, OUTCOME_EXPIRED, "absolute");
+	if (use->now >= family->rotated_at + use->policy.idle_ttl)
+		return fail(use, OUTCOME_EXPIRED, "idle");
+	return true;
+}
+
+/* Does policy keep the token instead of rotating it? */
+static bool
+is_kept(const Use *use)
+{
+	switch (use->policy.rotation)
+	{
+		case ROTATION_ALWAYS:
+			return false;
+		case ROTATION_NEVER:
+			return true;
+		case ROTATION_BOUND_NEVER:
+			/* bound to a key, or by client authentication and a key in use */
+			return use->family.binding != NULL ||
+				(use->policy.client_type == CLIENT_CONFIDENTIAL &&
+				 use->cnf != NULL);
+	}
+	return false;
+}
+
+/*
+ * The current token stays.  Its row is written only now and then: to close the
+ * retry of its predecessor, and to note that it is not idle.
+ */
+static bool
+keep(Use *use)
+{
+	TimestampTz rotated_at = use->family.rotated_at;
+	Event		event;
+
+	if (use->now - rotated_at >= use->policy.idle_ttl / 100)
+		rotated_at = use->now;
+	if (rotated_at != use->family.rotated_at || use->family.has_salt)
+		sct_family_keep(&use->family_id, rotated_at);
+	event_fill(use, &event, "kept", NULL);
+	sct_audit_rotation(&event);
+	return succeed(use, OUTCOME_KEPT, NULL, use->presented,
+				   use->token.generation, rotated_at);
+}
+
+/* A token that was used already: whatever policy says must happen. */
+static bool
+reuse(Use *use, const char *reason)
+{
+	Event		event;
+	bool		revoke = use->policy.on_reuse != REUSE_REFUSE;
+	bool		all = use->policy.on_reuse == REUSE_REVOKE_SUBJECT_CLIENT;
+
+	/* before anything is written: "busy" changes nothing */
+	if (all && !sct_lock_subject(use->family.subject, ExclusiveLock))
+		return fail(use, OUTCOME_BUSY, "lock");
+
+	event_fill(use, &event, "reuse_detected", reason);
+	event.distance = use->family.generation - use->token.generation;
+	event.age = use->now - use->family.rotated_at;
+	event.retryable = event.distance == 1 && use->family.has_salt;
+	if (revoke)
+		sct_family_revoke(&use->family_id, use->now, "reuse_detected");
+	if (all)
+		sct_family_revoke_subject_client(use->family.subject, use->client_id,
+										 use->now, "reuse_detected");
+	sct_audit_event(&event);
+	return fail(use, OUTCOME_REUSE_DETECTED, reason);
+}
+
+/* The immediate predecessor of the current token: a retry, or reuse. */
+static bool
+retry(Use *use)
+{
+	const Family *family = &use->family;
+	const Policy *policy = &use->policy;
+	int64		age = use->now - family->rotated_at;
+	SctToken	successor;
+	ServerSecret secret;
+	uint8		hash[SCT_SHA256_LEN];
+	const char *why;
+	Event		event;
+
+	if (!family->has_previous_hash ||
+		!sct_crypto_equal(use->hash, family->previous_hash, TOKEN_PREVIOUS_HASH_LEN))
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
+
+	if (!family->has_salt)
+		return reuse(use, "successor_used");
+	if (family->retries >= policy->max_retries)
+		return reuse(use, "max_retries");
+	if (policy->retry_window > 0 && age < policy->retry_window)
+		why = "retry_window";
+	else if (policy->retry_until_confirmed &&
+			 (family->binding != NULL || policy->client_type == CLIENT_CONFIDENTIAL))
+		why = "unconfirmed";
+	else
+		return reuse(use, "retry_window");
+
+	/* under the secret that the successor was made with, byte by byte the same */
+	if (!sct_secret_find((uint8) family->key_id, &secret))
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "refused", "key_id");
+	sct_token_succeed(&use->token, family->salt, &secret, &successor);
+	sct_token_hash(&successor, hash);
+	if (!sct_crypto_equal(hash, family->secret_hash, SCT_SHA256_LEN))
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
+
+	sct_family_count_retry(&use->family_id);
+	event_fill(use, &event, "replayed", why);
+	event.distance = 1;
+	event.age = age;
+	event.retryable = true;
+	sct_audit_event(&event);
+	succeed(use, OUTCOME_REPLAYED, why, sct_token_mint(&successor, &secret),
+			successor.generation, family->rotated_at);
+	sct_crypto_cleanse(&successor, sizeof(successor));
+	sct_crypto_cleanse(&secret, sizeof(secret));
+	return true;
+}
+
+/* What the generation of a genuine token means, all preconditions being met. */
+static bool
+use_generation(Use *use)
+{
+	const Family *family = &use->family;
+	int64		distance = family->generation - use->token.generation;
+
+	if (distance < 0)
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "ahead", "ahead");
+	if (distance == 0)
+	{
+		bool		bound = family->binding != NULL;
+
+		if (!sct_crypto_equal(use->hash, family->secret_hash, SCT_SHA256_LEN))
+			return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
+		if (is_kept(use))
+			return keep(use);
+		if (advance(use, family->binding, retry_possible(&use->policy, bound)))
+			return true;
+
+		/* a bulk revocation takes no family's lock, and may have come first */
+		if (!sct_family_read(&use->family_id, &use->family))
+			return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+		if (!check_preconditions(use))
+			return false;
+		elog(ERROR, "token family changed under its lock");
+	}
+	if (distance == 1)
+		return retry(use);
+
+	/*
+	 * Nothing but the MAC vouches for such a token.  Who stole the MAC key must
+	 * not be able to log everybody out.
+	 */
+	if (use->secret.compromised)
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "refused", "compromised");
+	return reuse(use, "older_generation");
+}
+
+/* True for success; use->grant says what happened. */
+static bool
+use_token(Use *use)
+{
+	const char *reason;
+
+	if (use->presented == NULL)
+		return fail(use, OUTCOME_UNKNOWN_TOKEN, "missing");
+	reason = sct_token_authenticate(use->presented, &use->token, &use->secret);
+	if (reason != NULL)
+		return fail(use, OUTCOME_UNKNOWN_TOKEN, reason);
+	use->genuine = true;
+	sct_token_hash(&use->token, use->hash);
+	memcpy(use->family_id.data, use->token.family_id, UUID_LEN);
+
+	sct_policy_get(use->client_id, &use->policy);
+	if (!use->policy.enabled)
+		return fail(use, OUTCOME_CLIENT_DISABLED, "disabled");
+
+	if (!sct_lock_family(&use->family_id))
+		return fail(use, OUTCOME_BUSY, "lock");
+
+	/* the wall clock, after the wait: a transaction may have begun long ago */
+	use->now = GetCurrentTimestamp();
+	if (rotate_at_once(use))
+		return true;
+	if (!sct_family_read(&use->family_id, &use->family))
+		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+	return check_preconditions(use) && use_generation(use);
+}
+
+Datum
+sctoken_rotate(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	QueryScope	scope;
+	Use			use = {0};
+	bool		success;
+	Datum		result;
+
+	PreventCommandIfReadOnly("sctoken.rotate()");
+	PreventCommandDuringRecovery("sctoken.rotate()");
+	read_arguments(fcinfo, &use);
+
+	sct_query_begin(&scope);
+	success = use_token(&use);
+
+	/* the row outlives the SPI context, what it is made of does not */
+	MemoryContextSwitchTo(caller_context);
+	if (success)
+		result = sct_grant_success(fcinfo, &use.grant, &use.family);
+	else
+		result = sct_grant_failure(fcinfo, use.grant.outcome, use.grant.reason,
+								   use.genuine ? &use.token : NULL);
+	sct_crypto_cleanse(&use.token, sizeof(use.token));
+	sct_crypto_cleanse(&use.secret, sizeof(use.secret));
+	sct_query_end(&scope);
+	return result;
+}

@@ -1,0 +1,80 @@
+/*
+ * sctoken.c
+ *		Start of the module: magic block, settings, _PG_init().
+ */
+#include "sctoken.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "dpop.h"
+
+SCT_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+int			sct_audit_level = AUDIT_ALL;
+char	   *sct_dpop_algs = NULL;
+int			sct_dpop_future_skew = 10;
+int			sct_dpop_max_age = 60;
+int			sct_lock_timeout = 2000;
+
+static const struct config_enum_entry audit_levels[] = {
+	{"all", AUDIT_ALL, false},
+	{"lifecycle", AUDIT_LIFECYCLE, false},
+	{NULL, 0, false}
+};
+
+/*
+ * All settings are for superusers: a caller must not be able to widen what is
+ * accepted, or to hide what it does.
+ */
+void
+_PG_init(void)
+{
+	DefineCustomEnumVariable("sctoken.audit",
+							 "Which events of token families are recorded.",
+							 "\"all\" records each rotation, \"lifecycle\" all but the plain rotations.",
+							 &sct_audit_level,
+							 AUDIT_ALL,
+							 audit_levels,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("sctoken.dpop_algs",
+							   "Signature algorithms accepted in DPoP proofs.",
+							   "JOSE names, separated by commas.",
+							   &sct_dpop_algs,
+							   "ES256,EdDSA,Ed25519,PS256",
+							   PGC_SUSET, 0,
+							   sct_dpop_check_algs, sct_dpop_assign_algs, NULL);
+
+	DefineCustomIntVariable("sctoken.dpop_future_skew",
+							"How far in the future a DPoP proof's times may lie.",
+							NULL,
+							&sct_dpop_future_skew,
+							10, 0, DPOP_MAX_FUTURE_SKEW,
+							PGC_SUSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.dpop_max_age",
+							"How old a DPoP proof may be.",
+							NULL,
+							&sct_dpop_max_age,
+							60, 1, DPOP_MAX_MAX_AGE,
+							PGC_SUSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.lock_timeout",
+							"How long a call waits for another one on the same family.",
+							"Then the outcome is \"busy\". 0 does not wait.",
+							&sct_lock_timeout,
+							2000, 0, 60000,
+							PGC_SUSET, GUC_UNIT_MS,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("sctoken");
+
+	sct_cache_init();
+	sct_transaction_init();
+}

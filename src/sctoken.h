@@ -1,0 +1,28 @@
+/*
+ * sctoken.h
+ *		What the whole module shares: its settings and start-up hooks.
+ */
+#ifndef SCTOKEN_H
+#define SCTOKEN_H
+
+#include "compat.h"
+
+/* sctoken.audit */
+typedef enum AuditLevel
+{
+	AUDIT_LIFECYCLE,
+	AUDIT_ALL
+} AuditLevel;
+
+/* Settings, see sctoken.c for what each means */
+extern int	sct_audit_level;
+extern char *sct_dpop_algs;
+extern int	sct_dpop_future_skew;	/* seconds */
+extern int	sct_dpop_max_age;	/* seconds */
+extern int	sct_lock_timeout;	/* milliseconds */
+
+/* Called once from _PG_init() */
+extern void sct_cache_init(void);
+extern void sct_transaction_init(void);
+
+#endif							/* SCTOKEN_H */

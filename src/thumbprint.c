@@ -1,0 +1,114 @@
+/*
+ * thumbprint.c
+ *		JWK thumbprints (RFC 7638) and their URIs (RFC 9278) called from SQL.
+ */
+#include "sctoken.h"
+
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "core/base64url.h"
+#include "core/crypto.h"
+
+typedef struct HashName
+{
+	SctHash		hash;
+	const char *name;			/* as an argument */
+	const char *registered;		/* in RFC 9278 URIs (IANA named information) */
+} HashName;
+
+static const HashName hash_names[] = {
+	{SCT_SHA256, "sha256", "sha-256"},
+	{SCT_SHA384, "sha384", "sha-384"},
+	{SCT_SHA512, "sha512", "sha-512"}
+};
+
+PG_FUNCTION_INFO_V1(sctoken_jwk_thumbprint);
+PG_FUNCTION_INFO_V1(sctoken_jwk_thumbprint_uri);
+
+static const HashName *
+hash_by_name(text *name)
+{
+	for (size_t i = 0; i < lengthof(hash_names); i++)
+	{
+		if (VARSIZE_ANY_EXHDR(name) == strlen(hash_names[i].name) &&
+			memcmp(VARDATA_ANY(name), hash_names[i].name,
+				   VARSIZE_ANY_EXHDR(name)) == 0)
+			return &hash_names[i];
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" is not a supported hash function", "hash"),
+			 errhint("Use sha256, sha384 or sha512.")));
+}
+
+/* The text of a json argument in UTF-8, which is what the core reads. */
+static SctReason
+parse_argument(text *json_text, SctJwk *jwk)
+{
+	char	   *utf8 = VARDATA_ANY(json_text);
+	size_t		len = VARSIZE_ANY_EXHDR(json_text);
+	SctJson    *json;
+	SctReason	reason;
+
+	if (GetDatabaseEncoding() != PG_UTF8)
+	{
+		/* always possible: UTF-8 holds the characters of every encoding */
+		utf8 = pg_server_to_any(text_to_cstring(json_text), (int) len, PG_UTF8);
+		len = strlen(utf8);
+	}
+	if (len > SCT_JSON_MAX_LEN)
+		return SCT_JSON_LIMIT;
+	json = palloc(sizeof(SctJson));
+	reason = sct_json_parse(utf8, len, palloc(SCT_JSON_SPACE(len)), json);
+	if (reason == SCT_OK)
+		reason = sct_jwk_parse(json, &json->nodes[0], jwk);
+	return reason;
+}
+
+/* The thumbprint, with prefix before it. */
+static text *
+thumbprint(text *json_text, const HashName *hash, const char *prefix)
+{
+	SctJwk		jwk;
+	char		canonical[SCT_JWK_CANONICAL_MAX];
+	uint8		digest[SCT_HASH_MAX];
+	size_t		digest_len;
+	size_t		prefix_len = strlen(prefix);
+	char		buf[64 + SCT_BASE64URL_ENCODED_LEN(SCT_HASH_MAX)];
+
+	if (parse_argument(json_text, &jwk) != SCT_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not a JWK with a thumbprint", "jwk"),
+				 errdetail("It must be an EC, RSA or OKP key in strict JSON, its members in canonical base64url.")));
+	if (sct_crypto_digest(hash->hash, canonical,
+						  sct_jwk_canonical(&jwk, canonical),
+						  digest, &digest_len) != SCT_OK)
+		elog(ERROR, "libcrypto failed");
+
+	Assert(prefix_len <= 64);
+	memcpy(buf, prefix, prefix_len);
+	sct_base64url_encode(digest, digest_len, buf + prefix_len);
+	return cstring_to_text_with_len(buf, (int) (prefix_len +
+												SCT_BASE64URL_ENCODED_LEN(digest_len)));
+}
+
+Datum
+sctoken_jwk_thumbprint(PG_FUNCTION_ARGS)
+{
+	const HashName *hash = hash_by_name(PG_GETARG_TEXT_PP(1));
+
+	PG_RETURN_TEXT_P(thumbprint(PG_GETARG_TEXT_PP(0), hash, ""));
+}
+
+Datum
+sctoken_jwk_thumbprint_uri(PG_FUNCTION_ARGS)
+{
+	const HashName *hash = hash_by_name(PG_GETARG_TEXT_PP(1));
+
+	PG_RETURN_TEXT_P(thumbprint(PG_GETARG_TEXT_PP(0), hash,
+								psprintf("urn:ietf:params:oauth:jwk-thumbprint:%s:",
+										 hash->registered)));
+}
