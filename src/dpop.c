@@ -27,6 +27,10 @@
 #define UNIX_EPOCH_OFFSET \
 	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
+/* The latest clock to which epoch and skew can be added */
+#define DPOP_MAX_AT \
+	(PG_INT64_MAX - UNIX_EPOCH_OFFSET - DPOP_MAX_FUTURE_SKEW * USECS_PER_SEC)
+
 /* Columns of sctoken.dpop_result */
 enum
 {
@@ -361,10 +365,10 @@ sctoken_dpop_verify(PG_FUNCTION_ARGS)
 
 	/* the wall clock: a transaction may have begun long ago */
 	now = PG_ARGISNULL(8) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(8);
-	if (TIMESTAMP_NOT_FINITE(now))
+	if (TIMESTAMP_NOT_FINITE(now) || now > DPOP_MAX_AT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be finite", "at")));
+				 errmsg("argument \"%s\" is out of range", "at")));
 	request.now = now + UNIX_EPOCH_OFFSET;
 
 	if (PG_ARGISNULL(0))

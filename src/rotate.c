@@ -346,7 +346,7 @@ retry(Use *use)
 		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
 
 	if (!family->has_salt)
-		return reuse(use, "successor_used");
+		return reuse(use, "no_retry");
 	if (family->retries >= policy->max_retries)
 		return reuse(use, "max_retries");
 	if (policy->retry_window > 0 && age < policy->retry_window)
@@ -355,7 +355,7 @@ retry(Use *use)
 			 (family->binding != NULL || policy->client_type == CLIENT_CONFIDENTIAL))
 		why = "unconfirmed";
 	else
-		return reuse(use, "retry_window");
+		return reuse(use, "retry_window_passed");
 
 	/* under the secret that the successor was made with, byte by byte the same */
 	if (!sct_secret_find((uint8) family->key_id, &secret))

@@ -1,0 +1,108 @@
+# sctoken: sender-constrained tokens in PostgreSQL
+#
+# "make", "make install" and "make installcheck" are PGXS's own.  "make demo",
+# "make test" and "make bench" need nothing installed, not even PostgreSQL: see
+# test/run.sh.
+
+EXTENSION   = sctoken
+EXTVERSION  = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" \
+		$(srcdir)/$(EXTENSION).control)
+MODULE_big  = sctoken
+PGFILEDESC  = "sctoken - sender-constrained tokens"
+DATA        = sql/sctoken--1.0.0.sql
+
+OBJS        = src/sctoken.o \
+		src/audit.o \
+		src/binding.o \
+		src/cache.o \
+		src/dpop.o \
+		src/family.o \
+		src/grant.o \
+		src/interval.o \
+		src/introspect.o \
+		src/issue.o \
+		src/lock.o \
+		src/policy.o \
+		src/query.o \
+		src/revoke.o \
+		src/rotate.o \
+		src/scope.o \
+		src/secret.o \
+		src/thumbprint.o \
+		src/token.o \
+		src/transaction.o \
+		src/core/base64url.o \
+		src/core/crypto.o \
+		src/core/dpop_proof.o \
+		src/core/json.o \
+		src/core/jwk.o \
+		src/core/jws.o \
+		src/core/key_cache.o \
+		src/core/reason.o \
+		src/core/token.o \
+		src/core/uri.o
+
+# PostgreSQL's headers as the system's: -Wextra is to judge this code, not them.
+PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
+		-isystem $(shell $(PG_CONFIG) --includedir-server)
+SHLIB_LINK  = -lcrypto
+
+# The order is meaning: what comes later builds on what comes before.
+REGRESS     = catalog thumbprint htu_normalize dpop_verify issue rotate policy revoke privileges
+ISOLATION   = rotate-race \
+		rotate-race-no-retry \
+		rotate-chain \
+		rotate-revoke \
+		rotate-rollback \
+		rotate-busy \
+		reuse-subject-client \
+		introspect-latest \
+		policy-change \
+		first-secret
+TAP_TESTS   = 1
+PROVE_TESTS ?= test/t/*.pl
+
+# Inputs stand in test/sql and test/specs, outputs in expected/, which
+# test/expected points to: a VPATH build finds them through --inputdir alone.
+REGRESS_OPTS   = --inputdir=$(srcdir)/test --load-extension=sctoken
+ISOLATION_OPTS = --inputdir=$(srcdir)/test --load-extension=sctoken
+
+# JIT has nothing to inline here, so no clang is needed for bitcode.
+override with_llvm = no
+
+top := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
+PG_CONFIG ?= pg_config
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+
+ifneq ($(PGXS),)
+
+include $(PGXS)
+
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/core/*.h)
+
+# A VPATH build starts in an empty folder.
+$(OBJS): | src/core
+src/core:
+	mkdir -p $@
+
+else
+
+.PHONY: all install uninstall installcheck clean
+all install uninstall installcheck clean:
+	@echo "$@ needs the PostgreSQL server's development files, and PG_CONFIG" >&2
+	@echo "to name its pg_config (Debian: postgresql-server-dev-15)." >&2
+	@echo "\"make demo\" and \"make test\" fetch them by themselves." >&2
+	@false
+
+endif
+
+.PHONY: demo test bench lint
+demo test bench:
+	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
+
+lint:
+	@bash '$(top)test/gates.sh'
+
+# What a list above holds, for the scripts: make -s print-REGRESS
+print-%:
+	@echo '$($*)'

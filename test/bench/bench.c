@@ -1,0 +1,418 @@
+/*
+ * bench.c
+ *		The client side of test/bench/run.sh: loads that are timed, and the floors
+ *		that they are compared with.
+ *
+ * usage:
+ *		bench verify SECONDS		EVP_DigestVerify, ES256, the key already loaded
+ *		bench import SECONDS		the same, the key loaded anew each time
+ *		bench proofs COUNT			COUNT proofs, each of a key of its own, one a line
+ *		bench floor SECONDS CLIENTS	one prepared UPDATE by primary key
+ *		bench rotate SECONDS CLIENTS	rotate(), each client on families of its own
+ *
+ * A timed load prints calls a second, and for a database microseconds of backend
+ * CPU and bytes of WAL a call.  The tokens stay in this process.
+ */
+#include <libpq-fe.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FAMILIES	500			/* of each client */
+#define TOKEN_MAX	160
+
+/* What a client tells its parent */
+typedef struct Result
+{
+	double		calls;
+	double		seconds;
+	double		cpu_us;			/* of its backend, in total */
+} Result;
+
+static void
+die(const char *what)
+{
+	fprintf(stderr, "bench: %s\n", what);
+	exit(1);
+}
+
+static double
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/*
+ * ES256
+ */
+
+static EVP_PKEY *
+key_from_point(const unsigned char *point, size_t len)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+	EVP_PKEY   *key = NULL;
+	OSSL_PARAM	params[3];
+	char		group[] = "P-256";
+
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
+	params[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+												  (void *) point, len);
+	params[2] = OSSL_PARAM_construct_end();
+	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
+		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		die("could not load a key");
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+static void
+sign(EVP_PKEY *key, const void *data, size_t len, unsigned char *sig, size_t *sig_len)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
+		EVP_DigestSign(ctx, sig, sig_len, data, len) != 1)
+		die("could not sign");
+	EVP_MD_CTX_free(ctx);
+}
+
+/* What a proof's signature covers is about this long. */
+#define SIGNED_LEN	420
+
+static void
+bench_verify(double seconds, int import)
+{
+	EVP_PKEY   *pair = EVP_EC_gen("P-256");
+	EVP_PKEY   *key;
+	EVP_MD	   *md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char data[SIGNED_LEN];
+	unsigned char sig[80];
+	unsigned char point[65];
+	size_t		sig_len = sizeof(sig);
+	size_t		point_len;
+	double		start;
+	double		calls = 0;
+
+	memset(data, 'x', sizeof(data));
+	sign(pair, data, sizeof(data), sig, &sig_len);
+	if (EVP_PKEY_get_octet_string_param(pair, OSSL_PKEY_PARAM_PUB_KEY, point,
+										sizeof(point), &point_len) != 1)
+		die("could not read a key");
+	key = key_from_point(point, point_len);
+
+	start = now();
+	while (now() - start < seconds)
+	{
+		for (int i = 0; i < 50; i++)
+		{
+			if (import)
+			{
+				EVP_PKEY_free(key);
+				key = key_from_point(point, point_len);
+			}
+			EVP_MD_CTX_reset(ctx);
+			if (EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) != 1 ||
+				EVP_DigestVerify(ctx, sig, sig_len, data, sizeof(data)) != 1)
+				die("could not verify");
+		}
+		calls += 50;
+	}
+	printf("%.3f\n", (now() - start) * 1e6 / calls);
+}
+
+/* Prints base64url without padding. */
+static char *
+base64url(const unsigned char *bytes, size_t len)
+{
+	char	   *text = malloc(4 * ((len + 2) / 3) + 1);
+	int			n = EVP_EncodeBlock((unsigned char *) text, bytes, (int) len);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (text[i] == '+')
+			text[i] = '-';
+		else if (text[i] == '/')
+			text[i] = '_';
+		else if (text[i] == '=')
+			text[i] = '\0';
+	}
+	return text;
+}
+
+/* DER SEQUENCE of two INTEGERs to R || S */
+static void
+der_to_raw(const unsigned char *der, unsigned char *raw)
+{
+	const unsigned char *p = der + 2;
+
+	for (int half = 0; half < 2; half++)
+	{
+		int			len = p[1];
+		const unsigned char *value = p + 2;
+
+		p = value + len;
+		while (len > 32)
+		{
+			value++;
+			len--;
+		}
+		memset(raw + 32 * half, 0, 32);
+		memcpy(raw + 32 * half + 32 - len, value, len);
+	}
+}
+
+static void
+print_proofs(int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		EVP_PKEY   *key = EVP_EC_gen("P-256");
+		unsigned char point[65];
+		size_t		point_len;
+		unsigned char sig[80];
+		size_t		sig_len = sizeof(sig);
+		unsigned char raw[64];
+		unsigned char jti[16];
+		char		buf[1024];
+		char	   *header;
+		char	   *payload;
+		char		text[2048];
+
+		EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
+										sizeof(point), &point_len);
+		RAND_bytes(jti, sizeof(jti));
+		snprintf(buf, sizeof(buf),
+				 "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}}",
+				 base64url(point + 1, 32), base64url(point + 33, 32));
+		header = base64url((unsigned char *) buf, strlen(buf));
+		snprintf(buf, sizeof(buf),
+				 "{\"jti\":\"%s\",\"htm\":\"POST\",\"htu\":\"https://server.example.com/token\",\"iat\":1700000000}",
+				 base64url(jti, sizeof(jti)));
+		payload = base64url((unsigned char *) buf, strlen(buf));
+		snprintf(text, sizeof(text), "%s.%s", header, payload);
+		sign(key, text, strlen(text), sig, &sig_len);
+		der_to_raw(sig, raw);
+		printf("%s.%s\n", text, base64url(raw, 64));
+		EVP_PKEY_free(key);
+	}
+}
+
+/*
+ * The database
+ */
+
+static PGconn *
+connect_db(void)
+{
+	PGconn	   *conn = PQconnectdb("");
+
+	if (PQstatus(conn) != CONNECTION_OK)
+		die(PQerrorMessage(conn));
+	return conn;
+}
+
+static PGresult *
+check(PGconn *conn, PGresult *result)
+{
+	if (PQresultStatus(result) != PGRES_TUPLES_OK &&
+		PQresultStatus(result) != PGRES_COMMAND_OK)
+		die(PQerrorMessage(conn));
+	return result;
+}
+
+/* Microseconds of CPU that a backend has used. */
+static double
+backend_cpu(PGconn *conn)
+{
+	char		path[64];
+	FILE	   *file;
+	unsigned long long ns = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", PQbackendPID(conn));
+	file = fopen(path, "r");
+	if (file == NULL || fscanf(file, "%llu", &ns) != 1)
+		ns = 0;
+	if (file != NULL)
+		fclose(file);
+	return ns / 1e3;
+}
+
+static double
+wal_position(PGconn *conn)
+{
+	PGresult   *result = check(conn, PQexec(conn,
+											"SELECT pg_current_wal_insert_lsn() - '0/0'"));
+	double		position = atof(PQgetvalue(result, 0, 0));
+
+	PQclear(result);
+	return position;
+}
+
+/* Each client's rows in bench.floor, or families with their tokens. */
+static char tokens[FAMILIES][TOKEN_MAX];
+
+static void
+client_prepare(PGconn *conn, int rotate)
+{
+	PGresult   *result;
+
+	if (rotate)
+	{
+		for (int i = 0; i < FAMILIES; i++)
+		{
+			result = check(conn, PQexec(conn, "SELECT refresh_token FROM sctoken.issue('bench', 'subject', 'openid profile')"));
+			snprintf(tokens[i], TOKEN_MAX, "%s", PQgetvalue(result, 0, 0));
+			PQclear(result);
+		}
+		PQclear(check(conn, PQprepare(conn, "call",
+									  "SELECT outcome, refresh_token FROM sctoken.rotate($1, 'bench')", 0, NULL)));
+		return;
+	}
+	result = check(conn, PQexec(conn, "INSERT INTO bench.floor SELECT gen_random_uuid(), now(), now(), 'bench', 'subject', NULL, NULL, 'openid profile', NULL, NULL, NULL, NULL, NULL, 1, now(), 0, 0, '\\x" "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" "', '\\x0123456789abcdef', '\\x" "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" "' FROM generate_series(1, 500) RETURNING id"));
+	for (int i = 0; i < FAMILIES; i++)
+		snprintf(tokens[i], TOKEN_MAX, "%s", PQgetvalue(result, i, 0));
+	PQclear(result);
+	PQclear(check(conn, PQprepare(conn, "call",
+								  "UPDATE bench.floor SET generation = generation + 1, rotated_at = clock_timestamp(), secret_hash = $2 WHERE id = $1", 0, NULL)));
+}
+
+static void
+client_call(PGconn *conn, int rotate, int i)
+{
+	PGresult   *result;
+
+	if (rotate)
+	{
+		const char *values[1] = {tokens[i]};
+
+		result = check(conn, PQexecPrepared(conn, "call", 1, values, NULL, NULL, 0));
+		if (strcmp(PQgetvalue(result, 0, 0), "rotated") != 0)
+			die(PQgetvalue(result, 0, 0));
+		snprintf(tokens[i], TOKEN_MAX, "%s", PQgetvalue(result, 0, 1));
+	}
+	else
+	{
+		unsigned char random[32];
+		const char *values[2] = {tokens[i], (char *) random};
+		int			lengths[2] = {0, sizeof(random)};
+		int			formats[2] = {0, 1};
+
+		RAND_bytes(random, sizeof(random));
+		result = check(conn, PQexecPrepared(conn, "call", 2, values, lengths, formats, 0));
+	}
+	PQclear(result);
+}
+
+static void
+client_run(double seconds, int rotate, int ready, int go, int out)
+{
+	PGconn	   *conn = connect_db();
+	Result		result = {0};
+	double		start;
+	double		cpu;
+	char		byte = 0;
+
+	client_prepare(conn, rotate);
+	for (int i = 0; i < FAMILIES; i++)
+		client_call(conn, rotate, i);
+	if (write(ready, &byte, 1) != 1 || read(go, &byte, 1) != 1)
+		die("lost the parent");
+	cpu = backend_cpu(conn);
+	start = now();
+	for (int i = 0; now() - start < seconds; i = (i + 1) % FAMILIES)
+	{
+		client_call(conn, rotate, i);
+		result.calls++;
+	}
+	result.seconds = now() - start;
+	result.cpu_us = backend_cpu(conn) - cpu;
+	if (write(out, &result, sizeof(result)) != sizeof(result))
+		die("lost the parent");
+	PQfinish(conn);
+	exit(0);
+}
+
+static void
+bench_db(double seconds, int clients, int rotate)
+{
+	int			ready[2];
+	int			go[2];
+	int			out[2];
+	PGconn	   *conn;
+	double		wal;
+	double		tps = 0;
+	double		calls = 0;
+	double		cpu = 0;
+	char		byte = 0;
+
+	if (pipe(ready) != 0 || pipe(go) != 0 || pipe(out) != 0)
+		die("pipe failed");
+	for (int i = 0; i < clients; i++)
+	{
+		if (fork() == 0)
+			client_run(seconds, rotate, ready[1], go[0], out[1]);
+	}
+	conn = connect_db();
+	for (int i = 0; i < clients; i++)
+	{
+		if (read(ready[0], &byte, 1) != 1)
+			die("a client failed");
+	}
+	wal = wal_position(conn);
+	for (int i = 0; i < clients; i++)
+	{
+		if (write(go[1], &byte, 1) != 1)
+			die("a client failed");
+	}
+	for (int i = 0; i < clients; i++)
+	{
+		Result		result;
+
+		if (read(out[0], &result, sizeof(result)) != sizeof(result))
+			die("a client failed");
+		tps += result.calls / result.seconds;
+		calls += result.calls;
+		cpu += result.cpu_us;
+	}
+	wal = wal_position(conn) - wal;
+	while (wait(NULL) > 0)
+		;
+	printf("%.0f %.2f %.0f\n", tps, cpu / calls, wal / calls);
+	PQfinish(conn);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	double		amount = argc > 2 ? atof(argv[2]) : 0;
+	int			clients = argc > 3 ? atoi(argv[3]) : 1;
+
+	if (amount <= 0 || clients <= 0)
+		die("usage: bench verify|import|floor|rotate SECONDS [CLIENTS], or bench proofs COUNT");
+	if (strcmp(what, "verify") == 0)
+		bench_verify(amount, 0);
+	else if (strcmp(what, "import") == 0)
+		bench_verify(amount, 1);
+	else if (strcmp(what, "proofs") == 0)
+		print_proofs((int) amount);
+	else if (strcmp(what, "floor") == 0)
+		bench_db(amount, clients, 0);
+	else if (strcmp(what, "rotate") == 0)
+		bench_db(amount, clients, 1);
+	else
+		die("unknown load");
+	return 0;
+}

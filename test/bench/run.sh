@@ -1,0 +1,112 @@
+#!/bin/bash
+# run.sh: what sctoken's calls cost beside the least that anyone could do.
+#
+# Connects as PGHOST, PGPORT and PGUSER say, to a server that has the extension;
+# works in a database of its own.  Each figure is the median of ROUNDS rounds (5),
+# in which the two things compared take turns; each round lasts SECONDS (3).
+# Read the ratios: the machines are shared and noisy.
+set -eu -o pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+rounds=${ROUNDS:-5}
+seconds=${SECONDS_EACH:-3}
+work=$(mktemp -d)
+export PGDATABASE=sctoken_bench
+trap 'psql -qXd postgres -c "DROP DATABASE IF EXISTS sctoken_bench" >/dev/null 2>&1; rm -rf "$work"' EXIT
+
+sql()
+{
+	psql -qXAt -v ON_ERROR_STOP=1 "$@"
+}
+
+# column N FILE: the median of a column
+column()
+{
+	awk -v n="$1" '{ print $n }' "$2" | sort -n |
+		awk '{ v[NR] = $1 } END { print (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
+
+ratio()
+{
+	awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
+}
+
+cc -O2 -o "$work/bench" "$here/bench.c" -I"$("${PG_CONFIG:-pg_config}" --includedir)" \
+	-L"$("${PG_CONFIG:-pg_config}" --libdir)" -lpq -lcrypto
+sql -d postgres -c 'DROP DATABASE IF EXISTS sctoken_bench'
+sql -d postgres -c 'CREATE DATABASE sctoken_bench'
+sql <<'SQL'
+CREATE EXTENSION sctoken;
+CREATE SCHEMA bench;
+CREATE TABLE bench.floor (LIKE sctoken.family INCLUDING ALL) WITH (fillfactor = 70);
+CREATE TABLE bench.proof (n serial, proof text);
+ALTER DATABASE sctoken_bench SET jit = off;
+SQL
+
+echo "dpop_verify, ES256: microseconds a call, median of $rounds rounds"
+keys=2000
+"$work/bench" proofs $keys >"$work/proofs"
+sql -c "\\copy bench.proof (proof) FROM '$work/proofs'"
+
+# verify_sql KEYS CALLS: microseconds of one dpop_verify inside a query
+verify_sql()
+{
+	sql <<SQL
+SET max_parallel_workers_per_gather = 0;
+CREATE TEMP TABLE clock AS SELECT clock_timestamp() AS began;
+SELECT set_config('bench.valid', count(*) FILTER (WHERE (v).valid)::text, false)
+  FROM (SELECT sctoken.dpop_verify(proof, 'POST', 'https://server.example.com/token',
+               at => '2023-11-14 22:13:20+00') AS v
+          FROM generate_series(1, $2) AS call
+          JOIN bench.proof ON n = 1 + call % $1
+        OFFSET 0) AS calls \\g /dev/null
+SELECT extract(epoch FROM clock_timestamp() - began) * 1e6
+       / current_setting('bench.valid')::integer FROM clock;
+SQL
+}
+
+for _ in $(seq "$rounds"); do
+	"$work/bench" verify "$seconds" >>"$work/verify"
+	verify_sql 1 15000 >>"$work/dpop_seen"
+	"$work/bench" import "$seconds" >>"$work/import"
+	verify_sql $keys 15000 >>"$work/dpop_new"
+done
+row='%-44s %10s %10s %8s\n'
+# shellcheck disable=SC2059 # one format for all rows
+printf "$row" '' sctoken floor ratio
+for kind in 'seen verify' 'new import'; do
+	set -- $kind
+	a=$(column 1 "$work/dpop_$1")
+	b=$(column 1 "$work/$2")
+	# shellcheck disable=SC2059
+	printf "$row" "$1 key; floor: EVP $2" "$a" "$b" "$(ratio "$a" "$b")"
+done
+
+# compare NAME CLIENTS AUDIT SYNC
+compare()
+{
+	sql -d postgres -c "ALTER DATABASE sctoken_bench SET sctoken.audit = '$3'" \
+		-c "ALTER DATABASE sctoken_bench SET synchronous_commit = '$4'"
+	rm -f "$work/rotate" "$work/floor"
+	for _ in $(seq "$rounds"); do
+		"$work/bench" floor "$seconds" "$2" >>"$work/floor"
+		"$work/bench" rotate "$seconds" "$2" >>"$work/rotate"
+		sql -c 'TRUNCATE sctoken.event, sctoken.family, bench.floor' -c 'CHECKPOINT'
+	done
+	for i in 1 2 3; do
+		a=$(column $i "$work/rotate")
+		b=$(column $i "$work/floor")
+		# shellcheck disable=SC2059
+		printf "$row" "$1, $(echo 'calls/s CPU-us/call WAL-bytes/call' | cut -d' ' -f$i)" \
+			"$a" "$b" "$(ratio "$a" "$b")"
+	done
+}
+
+echo
+echo 'rotate; floor: one prepared UPDATE by primary key of a row as wide'
+# shellcheck disable=SC2059
+printf "$row" '' sctoken floor ratio
+compare 'async commit, 1 client, audit lifecycle' 1 lifecycle off
+compare 'async commit, 1 client, audit all' 1 all off
+compare 'sync commit, 8 clients, audit lifecycle' 8 lifecycle on
+compare 'sync commit, 8 clients, audit all' 8 all on

@@ -1,0 +1,267 @@
+#!/bin/bash
+# gates.sh: rules of the house that a text search can judge (make lint).
+#
+# Needs no server and no PostgreSQL.  Prints TAP, and what breaks a rule.
+#
+# usage: test/gates.sh [SHARED_LIBRARY]
+set -u -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+library=${1:-sctoken.so}
+script=sql/sctoken--$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" \
+	sctoken.control).sql
+count=0
+failed=0
+
+# gate RULE COMMAND...: the command prints what breaks the rule, and nothing
+# else; it fails where it cannot judge.
+gate()
+{
+	local rule=$1 status=0 output verdict=ok
+
+	shift
+	output=$("$@" 2>&1) || status=$?
+	if [ $status != 0 ] || [ -n "$output" ]; then
+		verdict='not ok'
+		failed=$((failed + 1))
+		sed 's/^/# /' <<<"${output:-$* gave status $status}"
+	fi
+	count=$((count + 1))
+	printf '%s %d - %s\n' "$verdict" $count "$rule"
+}
+
+# skip RULE REASON
+skip()
+{
+	count=$((count + 1))
+	printf 'ok %d - %s # SKIP %s\n' $count "$1" "$2"
+}
+
+# matches PATTERN FILE...: grep, but to find nothing is no failure.
+matches()
+{
+	local status=0
+
+	grep -nHE -- "$@" || status=$?
+	[ $status -le 1 ]
+}
+
+# different LIST LIST WORDS WORDS: what only one of two sorted lists has, and
+# the words for that.
+different()
+{
+	comm -23 <(printf '%s\n' "$1") <(printf '%s\n' "$2") | tell "$3"
+	comm -13 <(printf '%s\n' "$1") <(printf '%s\n' "$2") | tell "$4"
+}
+
+# Puts the words after each line that is not empty.
+tell()
+{
+	local name
+
+	while read -r name; do
+		[ -z "$name" ] || printf '%s: %s\n' "$name" "$1"
+	done
+}
+
+# listed VARIABLE: the words of one of the Makefile's lists, sorted.
+listed()
+{
+	make -s --no-print-directory "print-$1" | tr ' ' '\n' | sed '/^$/d' | sort
+}
+
+# stems FOLDER SUFFIX: names of the files, without folder and suffix, sorted.
+stems()
+{
+	find "$1" -maxdepth 1 -name "*$2" -printf '%f\n' | sed "s/$2\$//" | sort
+}
+
+# without_comments FILE...: C, each line behind the name of its file.
+without_comments()
+{
+	local file
+
+	for file; do
+		gcc -fpreprocessed -dD -E -P -x c "$file" | sed "s|^|$file: |" || return
+	done
+}
+
+core_is_pure()
+{
+	without_comments src/core/*.[ch] >"$code" || return
+	grep -E '\<(ereport|elog|palloc[a-z0-9_]*|SPI_[a-z_]+)\>' "$code"
+	grep -E '# *include "(\.\./|fmgr|funcapi|miscadmin|(access|catalog|commands|executor|nodes|storage|tcop|utils)/)' \
+		"$code" | grep -v '"../compat.h"'
+	return 0
+}
+
+only_one_includes_openssl()
+{
+	local status
+
+	matches '# *include *<openssl/' src/*.[ch] src/core/*.[ch] >"$code"
+	status=$?
+	grep -v '^src/core/crypto\.c:' "$code"
+	return $status
+}
+
+only_one_knows_versions()
+{
+	local status
+
+	matches 'PG_VERSION_NUM' src/*.[ch] src/core/*.[ch] >"$code"
+	status=$?
+	grep -v '^src/compat\.h:' "$code"
+	return $status
+}
+
+sources_are_built()
+{
+	different "$(find src -name '*.c' | sed 's/c$/o/' | sort)" \
+		"$(listed OBJS)" 'not in OBJS' 'in OBJS, without a source'
+}
+
+tests_are_listed()
+{
+	different "$(stems test/sql .sql)" "$(listed REGRESS)" \
+		'in test/sql, not in REGRESS' \
+		'in REGRESS, not in test/sql'
+	different "$(stems test/specs .spec)" "$(listed ISOLATION)" \
+		'in test/specs, not in ISOLATION' \
+		'in ISOLATION, not in test/specs'
+}
+
+tests_have_outputs()
+{
+	different \
+		"$({ stems test/sql .sql; stems test/specs .spec; } | sort)" \
+		"$(stems expected .out)" \
+		'a test, without expected output' \
+		'in expected/, without a test'
+	# pg_regress would take such a file for the test's input.
+	comm -12 <(stems sql .sql) <(stems test/sql .sql)
+}
+
+# Names of what the script makes with a public name, once for each signature.
+objects()
+{
+	sed -nE "s/^$1 (FUNCTION|PROCEDURE|TABLE|TYPE|VIEW|SCHEMA) ([a-z0-9_.]+).*/\1 \2/p" \
+		"$script" | sort
+}
+
+objects_have_comments()
+{
+	different "$(objects CREATE)" "$(objects 'COMMENT ON')" \
+		'no COMMENT ON' 'COMMENT ON, without CREATE'
+}
+
+# The script without its comments.
+plain_sql()
+{
+	sed 's/--.*//' "$script"
+}
+
+script_makes_only_what_is_new()
+{
+	plain_sql | grep -niE 'OR +REPLACE|IF +NOT +EXISTS'
+	[ -s "$script" ]
+}
+
+# A caller's search_path must not decide what such a function calls.
+definers_have_search_path()
+{
+	plain_sql | awk '
+		/^CREATE (FUNCTION|PROCEDURE)/ { name = $3; definer = path = 0 }
+		name && /SECURITY DEFINER/ { definer = 1 }
+		name && /SET search_path/ { path = 1 }
+		/^COMMENT ON/ { if (definer && !path) print name; name = "" }'
+	[ -s "$script" ]
+}
+
+versions_agree()
+{
+	local version
+
+	version=$(basename "$script" .sql)
+	version=${version#sctoken--}
+	[ -e "$script" ] || echo "sctoken.control: no $script"
+	[ "$(listed DATA | grep -cx "$script")" = 1 ] ||
+		echo "Makefile: $script is not in DATA"
+	perl -MJSON::PP -0777 -ne '
+		my $meta = decode_json($_);
+		my $provided = $meta->{provides}{sctoken};
+		print "META.json: version\n"
+			if grep { $_ ne $ARGV[0] } $meta->{version}, $provided->{version};
+		print "META.json: file\n" if $provided->{file} ne $ARGV[1];
+		exit' META.json "$version" "$script"
+	find sql -type f ! -name 'sctoken--*.sql'
+}
+
+# On PostgreSQL 15 a library's symbols are seen by every other library.
+symbols_are_ours()
+{
+	nm -D --defined-only "$library" | awk '{ print $NF }' |
+		grep -vE '^(_PG_init|Pg_magic_func|pg_finfo_sctoken_.*|sctoken_.*|sct_.*|_init|_fini)$'
+	[ "${PIPESTATUS[0]}" = 0 ]
+}
+
+shell_scripts()
+{
+	find test .ci -name '*.sh' -o -path .ci/run
+}
+
+shell_scripts_parse()
+{
+	local file
+
+	while read -r file; do
+		bash -n "$file"
+		[ -x "$file" ] || echo "$file: not executable"
+		[ "$(head -c 2 "$file")" = '#!' ] || echo "$file: no interpreter"
+	done < <(shell_scripts)
+}
+
+shell_scripts_pass_shellcheck()
+{
+	shell_scripts | xargs shellcheck --severity=warning --external-sources
+}
+
+lines_end_cleanly()
+{
+	local files
+
+	mapfile -t files < <(find Makefile sctoken.control META.json .ci sql src \
+		test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
+		! -name '*.[oa]' ! -name '*.so' -exec grep -lI . {} +)
+	matches '[[:blank:]]+$' "${files[@]}"
+}
+
+code=$(mktemp)
+trap 'rm -f "$code"' EXIT
+
+gate 'src/core neither throws nor allocates nor knows of the server' \
+	core_is_pure
+gate 'only src/core/crypto.c includes OpenSSL' only_one_includes_openssl
+gate 'only src/compat.h knows versions of PostgreSQL' only_one_knows_versions
+gate 'every source is built' sources_are_built
+gate 'every test is run' tests_are_listed
+gate 'every test has an expected output, and the reverse' tests_have_outputs
+gate 'every object of the script has a comment' objects_have_comments
+gate 'the script makes only what is not there yet' script_makes_only_what_is_new
+gate 'every SECURITY DEFINER function sets search_path' \
+	definers_have_search_path
+gate 'control file, script, Makefile and META.json agree' versions_agree
+if [ -e "$library" ]; then
+	gate 'every symbol of the library is ours' symbols_are_ours
+else
+	skip 'every symbol of the library is ours' "no $library"
+fi
+gate 'every shell script parses and can be run' shell_scripts_parse
+if command -v shellcheck >/dev/null; then
+	gate 'every shell script passes shellcheck' shell_scripts_pass_shellcheck
+else
+	skip 'every shell script passes shellcheck' 'no shellcheck'
+fi
+gate 'no line ends with a blank' lines_end_cleanly
+printf '1..%d\n' $count
+[ $failed = 0 ]

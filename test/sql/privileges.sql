@@ -1,0 +1,69 @@
+-- Who may do what: nothing but the pure functions is for everybody.
+TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+CREATE ROLE regress_sctoken_nobody;
+CREATE ROLE regress_sctoken_as;
+GRANT EXECUTE ON FUNCTION sctoken.issue, sctoken.rotate, sctoken.introspect, sctoken.revoke TO regress_sctoken_as;
+
+SET ROLE regress_sctoken_nobody;
+SELECT sctoken.htu_normalize('HTTPS://example.com');
+SELECT sctoken.issue('app', 'alice');
+SELECT sctoken.rotate('x', 'app');
+SELECT sctoken.introspect('x');
+SELECT sctoken.revoke('x', 'app');
+SELECT sctoken.revoke_family('00000000-0000-7000-8000-000000000000', 'x');
+SELECT sctoken.hash_equal('x', 'x');
+SELECT * FROM sctoken.family;
+SELECT * FROM sctoken.server_secret;
+SELECT * FROM sctoken.event;
+SELECT * FROM sctoken.event_default;
+SELECT * FROM sctoken.client_policy;
+CREATE TABLE sctoken.mine ();
+SET sctoken.audit = 'lifecycle';
+SET sctoken.dpop_max_age = 600;
+SET sctoken.dpop_algs = 'RS256';
+SET sctoken.lock_timeout = 0;
+RESET ROLE;
+
+-- A role with EXECUTE alone works through the functions, and reaches no table.
+SET ROLE regress_sctoken_as;
+SELECT outcome, refresh_token AS t1, family_id FROM sctoken.issue('app', 'alice') \gset
+SELECT outcome FROM sctoken.rotate(:'t1', 'app');
+SELECT sctoken.introspect(:'t1');
+SELECT sctoken.revoke(:'t1', 'app');
+SELECT sctoken.revoke_family(:'family_id', 'x');
+SELECT * FROM sctoken.family;
+SELECT current_user, session_user = current_user AS same;
+RESET ROLE;
+
+-- The caller's search_path, operators and casts change nothing.
+CREATE SCHEMA hostile AUTHORIZATION regress_sctoken_as;
+SET ROLE regress_sctoken_as;
+SET search_path = hostile, pg_catalog;
+CREATE FUNCTION hostile.yes(uuid, uuid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'hostile operator as %', current_user; RETURN true; END $$;
+CREATE OPERATOR hostile.= (LEFTARG = uuid, RIGHTARG = uuid, FUNCTION = hostile.yes);
+CREATE FUNCTION hostile.text_yes(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'hostile operator as %', current_user; RETURN true; END $$;
+CREATE OPERATOR hostile.= (LEFTARG = text, RIGHTARG = text, FUNCTION = hostile.text_yes);
+CREATE OPERATOR hostile.> (LEFTARG = text, RIGHTARG = text, FUNCTION = hostile.text_yes);
+CREATE TABLE hostile.family (LIKE pg_class);
+CREATE FUNCTION hostile.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS 'SELECT ''2000-01-01''::timestamptz';
+SELECT outcome, refresh_token AS t1 FROM sctoken.issue('app', 'alice') \gset
+SELECT outcome, refresh_token AS t2 FROM sctoken.rotate(:'t1', 'app', context => '{"a": 1}') \gset
+SELECT :'outcome' AS outcome;
+SELECT outcome FROM sctoken.rotate(:'t1', 'other');
+SELECT sctoken.introspect(:'t2') -> 'active' AS active;
+SELECT sctoken.revoke(:'t2', 'app');
+RESET search_path;
+RESET ROLE;
+
+-- Row security of the caller does not hide rows from the functions either.
+SET row_security = off;
+SELECT (sctoken.issue('app', 'alice')).outcome;
+RESET row_security;
+-- An error leaves nobody in the owner's shoes.
+SET ROLE regress_sctoken_as;
+DO $$ BEGIN PERFORM sctoken.issue('app', 'alice', 'bad  scope'); EXCEPTION WHEN OTHERS THEN RAISE NOTICE '% as %', SQLERRM, current_user; END $$;
+SET lock_timeout = '1ms';
+SELECT current_user;
+RESET ROLE;
+DROP OWNED BY regress_sctoken_as;
+DROP ROLE regress_sctoken_as, regress_sctoken_nobody;
