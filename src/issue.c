@@ -179,8 +179,8 @@ sctoken_issue(PG_FUNCTION_ARGS)
 		result = sct_grant_failure(fcinfo, OUTCOME_BINDING_REQUIRED, "nothing_presented",
 								   NULL);
 	}
-	else if (!sct_lock_subject(family.subject, ShareLock) ||
-			 !sct_secret_current(&secret))
+	else if (!sct_secret_current(&secret) ||
+			 !sct_lock_subject(family.subject, ShareLock))
 	{
 		MemoryContextSwitchTo(caller_context);
 		result = sct_grant_failure(fcinfo, OUTCOME_BUSY, "lock", NULL);

@@ -4,7 +4,7 @@
  *
  * Advisory locks of the transaction in a class of our own, which SQL cannot
  * reach: nobody outside can block a family, and they never meet the keys of an
- * application.  A family's lock is taken before a subject's, never after.
+ * application.  The order is family, secrets, subject, and never another.
  */
 #ifndef SCT_LOCK_H
 #define SCT_LOCK_H

@@ -6,8 +6,8 @@
  * here before it runs.  In the server it turns \u escapes into the encoding of
  * the database, may throw while it does so, and recurses once per level.  So it
  * is given a copy of the text in which every code point above ASCII stands as
- * UTF-8 and whose depth is known: nothing that it meets depends on the database,
- * and nothing makes it throw but a lack of memory.
+ * UTF-8 and whose depth is known: nothing that it meets depends on the
+ * database, and nothing makes it throw but a lack of memory.
  *
  * The copy and after it the unescaped strings fill the caller's work space.  No
  * string is longer than its spelling in the copy, and each node has at most a
