@@ -258,6 +258,8 @@ sct_dpop_verify(const char *proof, size_t len, const SctDpopRequest *request,
 	reason = sct_jws_split(proof, len, &parts);
 	if (reason != SCT_OK)
 		return reason;
+	if (parts.payload_len == 0)
+		return SCT_MALFORMED;
 
 	reason = parse_part(parts.header, parts.header_len, result->header,
 						&header_len, result->header_space, &result->json);

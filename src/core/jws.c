@@ -82,8 +82,7 @@ sct_jws_split(const char *text, size_t len, SctJwsParts *parts)
 	parts->signature = second + 1;
 	parts->signature_len = end - (second + 1);
 	parts->signed_len = second - text;
-	if (parts->header_len == 0 || parts->payload_len == 0 ||
-		parts->signature_len == 0)
+	if (parts->header_len == 0 || parts->signature_len == 0)
 		return SCT_MALFORMED;
 	return SCT_OK;
 }

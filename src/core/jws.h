@@ -55,8 +55,8 @@ typedef struct SctJwsParts
 } SctJwsParts;
 
 /*
- * SCT_MALFORMED unless the text is three non-empty parts between two dots; what
- * the parts hold is not looked at.
+ * SCT_MALFORMED unless the text is three parts between two dots, of which only the
+ * payload may be empty; what the parts hold is not looked at.
  */
 extern SctReason sct_jws_split(const char *text, size_t len, SctJwsParts *parts);
 
