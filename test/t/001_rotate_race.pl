@@ -38,7 +38,7 @@ sub presentation
 
 	return qq{
 BEGIN ISOLATION LEVEL $level;
-SELECT token, cnf FROM held WHERE round = $round \\gset
+SELECT token, coalesce(cnf::text, '') AS cnf FROM held WHERE round = $round \\gset
 $gate
 INSERT INTO answer SELECT $round, $session, r.*
 	FROM sctoken.rotate(:'token', '$client', cnf => nullif(:'cnf', '')::jsonb) r;
@@ -72,8 +72,7 @@ INSERT INTO held
 	{
 		my $script = $node->basedir . "/session_$session.sql";
 
-		append_to_file($script, '');
-		truncate($script, 0);
+		unlink $script;
 		append_to_file($script,
 			join('',
 				"\\set VERBOSITY sqlstate\n",
@@ -114,7 +113,7 @@ WHERE NOT EXISTS (SELECT FROM answer a
 				  WHERE a.round = round.round AND a.session = session.session)};
 	my $repeated = 0;
 
-	foreach my $pass (1 .. 100)
+	foreach my $pass (1 .. 10)
 	{
 		my @calls = split /\n/, $node->safe_psql('postgres', $missing)
 		  or last;

@@ -1,0 +1,139 @@
+# A dump restored elsewhere keeps spent tokens spent, and has no token in it.
+
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('dump');
+$node->init;
+$node->start;
+
+$node->safe_psql(
+	'postgres', q{
+CREATE EXTENSION sctoken;
+INSERT INTO sctoken.client_policy (client_id, retry_window, max_retries)
+	VALUES ('app', '1 day', 7), ('strict', '0', NULL);
+INSERT INTO sctoken.client_policy (client_id, enabled) VALUES ('closed', false);
+INSERT INTO sctoken.client_policy (client_id, idle_ttl) VALUES ('*', '7 days');
+});
+
+sub value
+{
+	my ($db, $sql) = @_;
+
+	return $node->safe_psql($db, $sql);
+}
+
+sub rotate
+{
+	my ($db, $token, $client) = @_;
+
+	return value($db,
+		"SELECT outcome, generation FROM sctoken.rotate('$token', '$client')");
+}
+
+# Starts a family and rotates it; returns its tokens.
+sub family
+{
+	my ($client, $rotations) = @_;
+	my @tokens =
+	  (value('postgres', "SELECT refresh_token FROM sctoken.issue('$client', 'alice')"));
+
+	push @tokens,
+	  value('postgres',
+		"SELECT refresh_token FROM sctoken.rotate('$tokens[-1]', '$client')")
+	  foreach 1 .. $rotations;
+	return @tokens;
+}
+
+# Strange values must come back as they were.
+value('postgres', <<'SQL');
+SELECT sctoken.issue('app', E'\\N o''hare\t', 'a b', ARRAY['https://a', '{"'],
+	session_id => 's', grant_id => 'g', details => '{"a": null}',
+	context => '"c"')
+SQL
+
+my @retry = family('app', 1);
+my @old = family('app', 2);
+my @strict = family('strict', 1);
+my @revoked = family('app', 1);
+value('postgres', "SELECT sctoken.revoke('$revoked[1]', 'app', 'logout')");
+
+# Everything that is to be the same, in one text.
+my $contents = q{
+SELECT 'family', f::text FROM sctoken.family f UNION ALL
+SELECT 'event', e::text FROM sctoken.event e UNION ALL
+SELECT 'secret', s::text FROM sctoken.server_secret s UNION ALL
+SELECT 'policy', p::text FROM sctoken.client_policy p ORDER BY 1, 2};
+
+my %formats = (
+	plain => sub {
+		my ($file, $db) = @_;
+		return [ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-d',
+			$node->connstr($db), '-f', $file ];
+	},
+	custom => sub {
+		my ($file, $db) = @_;
+		return [ 'pg_restore', '--exit-on-error', '-d', $node->connstr($db), $file ];
+	});
+
+foreach my $format (sort keys %formats)
+{
+	my $db = "restored_$format";
+	my $file = $node->basedir . "/dump.$format";
+
+	$node->command_ok(
+		[
+			'pg_dump', '-F', $format, '-Z', '0', '-f', $file,
+			$node->connstr('postgres')
+		],
+		"$format: dumped");
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	$node->command_ok($formats{$format}->($file, $db), "$format: restored");
+
+	my $dump = slurp_file($file);
+	is_deeply(
+		[ grep { index($dump, substr($_, 4)) >= 0 } @retry, @old, @strict, @revoked ],
+		[],
+		"$format: no token in it");
+	like($dump, qr/alice/, "$format: the families are in it");
+	is(value($db, $contents), value('postgres', $contents),
+		"$format: the tables are the same");
+
+	# the successor of a token that may be retried is the same as before
+	is( value($db,
+			"SELECT outcome, refresh_token = '$retry[1]' FROM sctoken.rotate('$retry[0]', 'app')"
+		),
+		'replayed|t',
+		"$format: a retry gives the same token");
+	is(rotate($db, $retry[1], 'app'), 'rotated|3',
+		"$format: the current token works");
+	is(rotate($db, $old[0], 'app'), 'reuse_detected|1',
+		"$format: an older token is reuse");
+	is(rotate($db, $old[2], 'app'), 'revoked|3', "$format: its family dies of it");
+	is(rotate($db, $strict[0], 'strict'), 'reuse_detected|1',
+		"$format: a token that may not be retried is reuse");
+	is(rotate($db, $revoked[1], 'app'), 'revoked|2',
+		"$format: a revoked family stays revoked");
+
+	# policy holds, and a change of it holds at once, as in the original
+	is( value($db,
+			q{SELECT outcome FROM sctoken.issue('closed', 'alice');
+			  UPDATE sctoken.client_policy SET enabled = true WHERE client_id = 'closed';
+			  SELECT outcome FROM sctoken.issue('closed', 'alice')}),
+		"client_disabled\nissued",
+		"$format: policy holds");
+	is( value($db,
+			q{SELECT sctoken.introspect(refresh_token)->'active' FROM sctoken.issue('app', 'bob');
+			  SELECT count(*) FROM sctoken.server_secret}),
+		"true\n1",
+		"$format: new tokens are made under the old secret");
+}
+
+# The original has seen nothing of all that.
+is(rotate('postgres', $old[2], 'app'), 'rotated|4', 'the original goes on');
+
+$node->stop;
+done_testing();
