@@ -22,6 +22,7 @@ OBJS        = src/sctoken.o \
 		src/introspect.o \
 		src/issue.o \
 		src/lock.o \
+		src/nonce.o \
 		src/policy.o \
 		src/query.o \
 		src/revoke.o \
@@ -38,6 +39,7 @@ OBJS        = src/sctoken.o \
 		src/core/jwk.o \
 		src/core/jws.o \
 		src/core/key_cache.o \
+		src/core/nonce.o \
 		src/core/reason.o \
 		src/core/token.o \
 		src/core/uri.o

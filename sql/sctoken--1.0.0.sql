@@ -302,6 +302,19 @@ COMMENT ON FUNCTION sctoken.dpop_verify(text, text, text, text, text, interval, 
 'Checks a DPoP proof against a request (RFC 9449 4.3) without nonce and replay; reads no table. proof: value of the one DPoP header; null gives reason missing. htm: method of the request. htu: its URI as the client sees it. access_token: requires the matching ath; null: none was sent, a proof with ath is refused. jkt: thumbprint the key must have, else invalid_token; null: any key. max_age (1 s to 10 min), future_skew (0 to 60 s), algs (JOSE names; an empty array refuses all): null means the setting. at: the clock to compare with; null: the wall clock. Errors: 22004 htm or htu is null; 22023 htm or htu malformed, max_age, future_skew, algs or at out of range';
 
 --
+-- DPoP nonces
+--
+
+CREATE FUNCTION sctoken.dpop_nonce(server text DEFAULT 'as', jkt text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_dpop_nonce'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.dpop_nonce(text, text) IS
+'A nonce for the DPoP-Nonce header (RFC 9449 8, 9): 46 characters that only this server can make, the same for sctoken.dpop_nonce_step, accepted for sctoken.dpop_nonce_steps more. No table is written, but for the server''s secret at first use. server: for which of the servers that share the secret, 1 to 1024 bytes; the others refuse it. jkt: the only key that may use it; null: every key. Errors: 22004 server is null; 22023 a malformed argument; 25006 there is no secret yet and the transaction is read-only; 55P03 another session makes it';
+
+REVOKE ALL ON FUNCTION sctoken.dpop_nonce(text, text) FROM PUBLIC;
+
+--
 -- Token families
 --
 

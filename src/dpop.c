@@ -346,6 +346,12 @@ sctoken_dpop_verify(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is not an absolute http or https URI",
 						"htu")));
+	if (!sct_dpop_allow_http && strncmp(normal, "http:", 5) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not an https URI", "htu"),
+				 errdetail("The setting \"%s\" is off.",
+						   "sctoken.dpop_allow_http")));
 	request.htu = normal;
 
 	if (!PG_ARGISNULL(4))

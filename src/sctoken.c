@@ -8,6 +8,7 @@
 #include "utils/guc.h"
 
 #include "dpop.h"
+#include "nonce.h"
 
 SCT_MODULE_MAGIC;
 
@@ -15,13 +16,24 @@ void		_PG_init(void);
 
 int			sct_audit_level = AUDIT_ALL;
 char	   *sct_dpop_algs = NULL;
+bool		sct_dpop_allow_http = true;
+int			sct_dpop_freshness = FRESHNESS_IAT;
 int			sct_dpop_future_skew = 10;
 int			sct_dpop_max_age = 60;
+int			sct_dpop_nonce_step = 60;
+int			sct_dpop_nonce_steps = 3;
 int			sct_lock_timeout = 2000;
 
 static const struct config_enum_entry audit_levels[] = {
 	{"all", AUDIT_ALL, false},
 	{"lifecycle", AUDIT_LIFECYCLE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry freshness_modes[] = {
+	{"iat", FRESHNESS_IAT, false},
+	{"both", FRESHNESS_BOTH, false},
+	{"nonce", FRESHNESS_NONCE, false},
 	{NULL, 0, false}
 };
 
@@ -49,6 +61,23 @@ _PG_init(void)
 							   PGC_SUSET, 0,
 							   sct_dpop_check_algs, sct_dpop_assign_algs, NULL);
 
+	DefineCustomBoolVariable("sctoken.dpop_allow_http",
+							 "Whether a DPoP proof may be checked against an http URI.",
+							 "When off, a request URI that is not https is an error of the caller.",
+							 &sct_dpop_allow_http,
+							 true,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("sctoken.dpop_freshness",
+							 "What bounds the age of a DPoP proof.",
+							 "\"iat\" the client's clock, \"both\" a nonce too, \"nonce\" the nonce alone.",
+							 &sct_dpop_freshness,
+							 FRESHNESS_IAT,
+							 freshness_modes,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
 	DefineCustomIntVariable("sctoken.dpop_future_skew",
 							"How far in the future a DPoP proof's times may lie.",
 							NULL,
@@ -63,6 +92,22 @@ _PG_init(void)
 							&sct_dpop_max_age,
 							60, 1, DPOP_MAX_MAX_AGE,
 							PGC_SUSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.dpop_nonce_step",
+							"How often the nonce that is handed out changes.",
+							NULL,
+							&sct_dpop_nonce_step,
+							60, NONCE_MIN_STEP, NONCE_MAX_STEP,
+							PGC_SUSET, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.dpop_nonce_steps",
+							"How many steps before the current one a nonce is accepted.",
+							NULL,
+							&sct_dpop_nonce_steps,
+							3, NONCE_MIN_STEPS, NONCE_MAX_STEPS,
+							PGC_SUSET, 0,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("sctoken.lock_timeout",

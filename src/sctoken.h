@@ -14,11 +14,27 @@ typedef enum AuditLevel
 	AUDIT_ALL
 } AuditLevel;
 
+/*
+ * sctoken.dpop_freshness: what bounds the age of a proof.  A call that requires
+ * a nonce against FRESHNESS_IAT is answered as with FRESHNESS_BOTH, one that
+ * requires none as with FRESHNESS_IAT.
+ */
+typedef enum DpopFreshness
+{
+	FRESHNESS_IAT,
+	FRESHNESS_BOTH,
+	FRESHNESS_NONCE
+} DpopFreshness;
+
 /* Settings, see sctoken.c for what each means */
 extern int	sct_audit_level;
 extern char *sct_dpop_algs;
+extern bool sct_dpop_allow_http;
+extern int	sct_dpop_freshness;
 extern int	sct_dpop_future_skew;	/* seconds */
 extern int	sct_dpop_max_age;	/* seconds */
+extern int	sct_dpop_nonce_step;	/* seconds */
+extern int	sct_dpop_nonce_steps;
 extern int	sct_lock_timeout;	/* milliseconds */
 
 /* Called once from _PG_init() */

@@ -72,9 +72,12 @@ secrets_load(void)
 		derive((const uint8 *) VARDATA_ANY(secret), "sctoken mac", secrets[id].mac_key);
 		derive((const uint8 *) VARDATA_ANY(secret), "sctoken successor",
 			   secrets[id].successor_key);
+		derive((const uint8 *) VARDATA_ANY(secret), "sctoken nonce", secrets[id].nonce_key);
 		present[id] = true;
 		if (i == 0 && DatumGetBool(SPI_getbinval(tuple, tupdesc, 4, &isnull)))
 			current_id = id;
+		secrets[id].takes_nonces = !secrets[id].compromised &&
+			i <= (current_id < 0 ? 0 : 1);
 	}
 	loaded_epoch = sct_secret_cache.epoch;
 }

@@ -13,6 +13,9 @@ typedef struct ServerSecret
 	bool		compromised;
 	uint8		mac_key[SCT_SHA256_LEN];
 	uint8		successor_key[SCT_SHA256_LEN];
+	uint8		nonce_key[SCT_SHA256_LEN];
+	bool		takes_nonces;	/* the current one or the one before it, and not
+								 * compromised */
 } ServerSecret;
 
 /*
