@@ -16,6 +16,7 @@ OBJS        = src/sctoken.o \
 		src/binding.o \
 		src/cache.o \
 		src/dpop.o \
+		src/dpop_check.o \
 		src/family.o \
 		src/grant.o \
 		src/interval.o \
@@ -25,6 +26,7 @@ OBJS        = src/sctoken.o \
 		src/nonce.o \
 		src/policy.o \
 		src/query.o \
+		src/replay.o \
 		src/revoke.o \
 		src/rotate.o \
 		src/scope.o \

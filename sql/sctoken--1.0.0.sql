@@ -165,6 +165,66 @@ COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind, and the caller''s con
 CREATE TABLE sctoken.event_default PARTITION OF sctoken.event DEFAULT;
 COMMENT ON TABLE sctoken.event_default IS 'Events of times that have no partition of their own';
 
+/*
+ * Accepted proofs.  Two stores, each a ring of three tables; src/replay.c says
+ * how they are used.
+ */
+CREATE TABLE sctoken.dpop_replay (
+    digest bytea NOT NULL,
+    expires_at timestamptz NOT NULL,
+    bucket smallint NOT NULL
+) PARTITION BY LIST (bucket);
+CREATE INDEX dpop_replay_expires_at_idx ON sctoken.dpop_replay (expires_at);
+COMMENT ON TABLE sctoken.dpop_replay IS
+'Accepted DPoP proofs, until they expire by themselves. Bounded by the traffic within a few windows without anything running. Not in a dump';
+COMMENT ON COLUMN sctoken.dpop_replay.digest IS 'SHA-256 over server, jkt, htm, normalized htu and jti, each with its length before it';
+COMMENT ON COLUMN sctoken.dpop_replay.expires_at IS 'Last moment at which the proof could be accepted';
+COMMENT ON COLUMN sctoken.dpop_replay.bucket IS 'Which of the tables: 0 to 2 of the logged store, 3 to 5 of the unlogged one';
+CREATE TABLE sctoken.dpop_replay_logged_0 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_logged_0_pkey PRIMARY KEY (digest)) FOR VALUES IN (0);
+CREATE TABLE sctoken.dpop_replay_logged_1 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_logged_1_pkey PRIMARY KEY (digest)) FOR VALUES IN (1);
+CREATE TABLE sctoken.dpop_replay_logged_2 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_logged_2_pkey PRIMARY KEY (digest)) FOR VALUES IN (2);
+CREATE UNLOGGED TABLE sctoken.dpop_replay_unlogged_0 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_unlogged_0_pkey PRIMARY KEY (digest)) FOR VALUES IN (3);
+CREATE UNLOGGED TABLE sctoken.dpop_replay_unlogged_1 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_unlogged_1_pkey PRIMARY KEY (digest)) FOR VALUES IN (4);
+CREATE UNLOGGED TABLE sctoken.dpop_replay_unlogged_2 PARTITION OF sctoken.dpop_replay (CONSTRAINT dpop_replay_unlogged_2_pkey PRIMARY KEY (digest)) FOR VALUES IN (5);
+COMMENT ON TABLE sctoken.dpop_replay_logged_0 IS 'Accepted proofs of the logged store';
+COMMENT ON TABLE sctoken.dpop_replay_logged_1 IS 'Accepted proofs of the logged store';
+COMMENT ON TABLE sctoken.dpop_replay_logged_2 IS 'Accepted proofs of the logged store';
+COMMENT ON TABLE sctoken.dpop_replay_unlogged_0 IS 'Accepted proofs of the unlogged store';
+COMMENT ON TABLE sctoken.dpop_replay_unlogged_1 IS 'Accepted proofs of the unlogged store';
+COMMENT ON TABLE sctoken.dpop_replay_unlogged_2 IS 'Accepted proofs of the unlogged store';
+
+CREATE TABLE sctoken.dpop_replay_store (
+    store text NOT NULL,
+    generation bigint NOT NULL,
+    since timestamptz NOT NULL,
+    future_skew integer NOT NULL,
+    CONSTRAINT dpop_replay_store_pkey PRIMARY KEY (store),
+    CONSTRAINT dpop_replay_store_store_check
+        CHECK (store OPERATOR(pg_catalog.=) ANY (ARRAY['logged', 'unlogged']))
+);
+COMMENT ON TABLE sctoken.dpop_replay_store IS
+'State of the stores of accepted proofs that may hold a live one. Not in a dump: a restored database has none, and refuses the proofs of the past';
+COMMENT ON COLUMN sctoken.dpop_replay_store.store IS 'logged or unlogged (sctoken.replay_store)';
+COMMENT ON COLUMN sctoken.dpop_replay_store.generation IS 'How often the ring moved; modulo 3 it is the current table';
+COMMENT ON COLUMN sctoken.dpop_replay_store.since IS 'When it moved last';
+COMMENT ON COLUMN sctoken.dpop_replay_store.future_skew IS 'The largest sctoken.dpop_future_skew that was used with it, in seconds';
+
+CREATE TABLE sctoken.dpop_replay_horizon (
+    horizon timestamptz NOT NULL
+);
+CREATE UNIQUE INDEX dpop_replay_horizon_one_row ON sctoken.dpop_replay_horizon ((true));
+COMMENT ON TABLE sctoken.dpop_replay_horizon IS
+'One row from the first accepted proof on. In a dump, so that a restored database knows that it has a past';
+COMMENT ON COLUMN sctoken.dpop_replay_horizon.horizon IS 'Proofs made at or before this time are refused; moves when accepted proofs may have been forgotten: a crash with the unlogged store, a restored dump';
+
+CREATE UNLOGGED TABLE sctoken.dpop_replay_marker (
+    made_at timestamptz NOT NULL
+);
+COMMENT ON TABLE sctoken.dpop_replay_marker IS
+'A row that is lost whenever the unlogged store is';
+COMMENT ON COLUMN sctoken.dpop_replay_marker.made_at IS 'When it was made';
+
+SELECT pg_catalog.pg_extension_config_dump('sctoken.dpop_replay_horizon', '');
 SELECT pg_catalog.pg_extension_config_dump('sctoken.server_secret', '');
 SELECT pg_catalog.pg_extension_config_dump('sctoken.client_policy', '');
 SELECT pg_catalog.pg_extension_config_dump('sctoken.family', '');
@@ -314,6 +374,41 @@ COMMENT ON FUNCTION sctoken.dpop_nonce(text, text) IS
 
 REVOKE ALL ON FUNCTION sctoken.dpop_nonce(text, text) FROM PUBLIC;
 
+CREATE FUNCTION sctoken.dpop_check(
+    proof text,
+    htm text,
+    htu text,
+    access_token text DEFAULT NULL,
+    jkt text DEFAULT NULL,
+    server text DEFAULT 'as',
+    require_nonce boolean DEFAULT NULL,
+    at timestamptz DEFAULT NULL)
+RETURNS sctoken.dpop_result
+AS 'MODULE_PATHNAME', 'sctoken_dpop_check'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION sctoken.dpop_check(text, text, text, text, text, text, boolean, timestamptz) IS
+'The whole check of a DPoP proof: dpop_verify with the settings, then the nonce, then the replay record (RFC 9449 4.3, 8, 9, 11.1). A proof is accepted once; one that fails a check, or is answered with a nonce, is not used up. Commit before the request is served: a rolled back check forgets the proof. server: names the server in nonces and records, 1 to 256 bytes. require_nonce: whether a nonce is asked for; null: no. next_nonce: to be sent as DPoP-Nonce. Other arguments as dpop_verify. Errors: as dpop_verify; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
+
+CREATE FUNCTION sctoken.dpop_check_headers(
+    proofs text[],
+    htm text,
+    htu text,
+    access_token text DEFAULT NULL,
+    jkt text DEFAULT NULL,
+    server text DEFAULT 'as',
+    require_nonce boolean DEFAULT NULL,
+    at timestamptz DEFAULT NULL)
+RETURNS sctoken.dpop_result
+AS 'MODULE_PATHNAME', 'sctoken_dpop_check_headers'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION sctoken.dpop_check_headers(text[], text, text, text, text, text, boolean, timestamptz) IS
+'dpop_check on the raw DPoP headers of a request (RFC 9449 4.3 (1)). proofs: their values; none, null or an empty array gives reason missing; more than one, or a value with a comma (two headers joined by a proxy), header_count. Else as dpop_check';
+
+REVOKE ALL ON FUNCTION
+    sctoken.dpop_check(text, text, text, text, text, text, boolean, timestamptz),
+    sctoken.dpop_check_headers(text[], text, text, text, text, text, boolean, timestamptz)
+FROM PUBLIC;
+
 --
 -- Token families
 --
@@ -428,3 +523,30 @@ CREATE TRIGGER invalidate_cache_truncate
     FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
 ALTER TABLE sctoken.server_secret ENABLE ALWAYS TRIGGER invalidate_cache_row;
 ALTER TABLE sctoken.server_secret ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+CREATE TRIGGER invalidate_cache_row
+    AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_store
+    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
+CREATE TRIGGER invalidate_cache_truncate
+    AFTER TRUNCATE ON sctoken.dpop_replay_store
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
+ALTER TABLE sctoken.dpop_replay_store ENABLE ALWAYS TRIGGER invalidate_cache_row;
+ALTER TABLE sctoken.dpop_replay_store ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+CREATE TRIGGER invalidate_cache_row
+    AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_horizon
+    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
+CREATE TRIGGER invalidate_cache_truncate
+    AFTER TRUNCATE ON sctoken.dpop_replay_horizon
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
+ALTER TABLE sctoken.dpop_replay_horizon ENABLE ALWAYS TRIGGER invalidate_cache_row;
+ALTER TABLE sctoken.dpop_replay_horizon ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+CREATE TRIGGER invalidate_cache_row
+    AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_marker
+    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
+CREATE TRIGGER invalidate_cache_truncate
+    AFTER TRUNCATE ON sctoken.dpop_replay_marker
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
+ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_row;
+ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_truncate;

@@ -22,6 +22,14 @@
 
 TableCache	sct_policy_cache = {"client_policy", InvalidOid, false, 0};
 TableCache	sct_secret_cache = {"server_secret", InvalidOid, false, 0};
+TableCache	sct_replay_store_cache = {"dpop_replay_store", InvalidOid, false, 0};
+TableCache	sct_replay_horizon_cache = {"dpop_replay_horizon", InvalidOid, false, 0};
+TableCache	sct_replay_marker_cache = {"dpop_replay_marker", InvalidOid, false, 0};
+
+static TableCache *const caches[] = {
+	&sct_policy_cache, &sct_secret_cache, &sct_replay_store_cache,
+	&sct_replay_horizon_cache, &sct_replay_marker_cache
+};
 
 static PreparedQuery triggers_query = {
 	.sql = "SELECT FROM pg_catalog.pg_trigger"
@@ -36,22 +44,20 @@ static PreparedQuery triggers_query = {
 PG_FUNCTION_INFO_V1(sctoken_invalidate_cache);
 
 static void
-cache_relcache_callback(Datum arg, Oid relid)
+cache_relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 {
-	TableCache *cache = (TableCache *) DatumGetPointer(arg);
-
-	/* InvalidOid: messages were lost, anything may have changed */
-	if (relid == InvalidOid || relid == cache->relid)
-		cache->valid = false;
+	for (size_t i = 0; i < lengthof(caches); i++)
+	{
+		/* InvalidOid: messages were lost, anything may have changed */
+		if (relid == InvalidOid || relid == caches[i]->relid)
+			caches[i]->valid = false;
+	}
 }
 
 void
 sct_cache_init(void)
 {
-	CacheRegisterRelcacheCallback(cache_relcache_callback,
-								  PointerGetDatum(&sct_policy_cache));
-	CacheRegisterRelcacheCallback(cache_relcache_callback,
-								  PointerGetDatum(&sct_secret_cache));
+	CacheRegisterRelcacheCallback(cache_relcache_callback, (Datum) 0);
 }
 
 void

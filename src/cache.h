@@ -15,6 +15,9 @@ typedef struct TableCache
 
 extern TableCache sct_policy_cache;
 extern TableCache sct_secret_cache;
+extern TableCache sct_replay_store_cache;
+extern TableCache sct_replay_horizon_cache;
+extern TableCache sct_replay_marker_cache;
 
 /*
  * To be called between sct_query_begin() and sct_query_end(), before the rows

@@ -189,7 +189,7 @@ sctoken_access_token_hash(PG_FUNCTION_ARGS)
 static void
 check_htm(const char *htm, size_t len)
 {
-	bool		valid = len > 0 && len <= 64;
+	bool		valid = len > 0 && len <= SCT_DPOP_MAX_HTM;
 
 	for (size_t i = 0; valid && i < len; i++)
 		valid = htm[i] != '\0' &&
@@ -248,14 +248,118 @@ interval_argument(FunctionCallInfo fcinfo, int argno, const char *name,
 	return value;
 }
 
-static Datum
-dpop_result(FunctionCallInfo fcinfo, SctReason reason, const SctDpopProof *proof)
+void
+sct_dpop_call_begin(DpopCall *call, text *proof, text *htm, text *htu,
+					text *access_token, text *jkt)
 {
+	SctDpopRequest *request = &call->request;
+
+	if (htm == NULL || htu == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null",
+						htm == NULL ? "htm" : "htu")));
+	memset(request, 0, sizeof(SctDpopRequest));
+	request->htm = VARDATA_ANY(htm);
+	request->htm_len = VARSIZE_ANY_EXHDR(htm);
+	check_htm(request->htm, request->htm_len);
+	if (VARSIZE_ANY_EXHDR(htu) > SCT_URI_MAX_LEN ||
+		sct_uri_normalize(VARDATA_ANY(htu), VARSIZE_ANY_EXHDR(htu),
+						  call->htu, &request->htu_len) != SCT_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not an absolute http or https URI",
+						"htu")));
+	if (!sct_dpop_allow_http && strncmp(call->htu, "http:", 5) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not an https URI", "htu"),
+				 errdetail("The setting \"%s\" is off.",
+						   "sctoken.dpop_allow_http")));
+	request->htu = call->htu;
+	if (jkt != NULL)
+	{
+		request->jkt = VARDATA_ANY(jkt);
+		request->jkt_len = VARSIZE_ANY_EXHDR(jkt);
+	}
+	request->max_age = sct_dpop_max_age * USECS_PER_SEC;
+	request->future_skew = sct_dpop_future_skew * USECS_PER_SEC;
+	request->algs = setting_algs;
+	call->text = proof;
+	call->access_token = access_token;
+
+	/* the wall clock: a transaction may have begun long ago */
+	call->wall_clock = GetCurrentTimestamp();
+	sct_dpop_call_set_clock(call, call->wall_clock);
+	call->proof = palloc(sizeof(SctDpopProof));
+	call->proof->has_alg = false;
+	call->proof->has_iat = false;
+}
+
+void
+sct_dpop_call_set_clock(DpopCall *call, TimestampTz at)
+{
+	if (TIMESTAMP_NOT_FINITE(at) || at > DPOP_MAX_AT)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is out of range", "at")));
+	call->at = at;
+	call->request.now = at + UNIX_EPOCH_OFFSET;
+}
+
+SctReason
+sct_dpop_call_verify(DpopCall *call)
+{
+	SctReason	reason = SCT_MISSING;
+
+	/* an access token comes from the wire too: no error, but a verdict */
+	if (call->text != NULL && call->access_token != NULL)
+	{
+		reason = sct_dpop_ath(VARDATA_ANY(call->access_token),
+							  VARSIZE_ANY_EXHDR(call->access_token), call->ath);
+		if (reason != SCT_OK && reason != SCT_INTERNAL)
+			return reason;
+		call->request.ath = call->ath;
+	}
+	if (call->text != NULL && reason != SCT_INTERNAL)
+		reason = sct_dpop_verify(VARDATA_ANY(call->text),
+								 VARSIZE_ANY_EXHDR(call->text),
+								 &call->request, call->proof);
+	if (reason == SCT_INTERNAL)
+		elog(ERROR, "libcrypto failed");
+	return reason;
+}
+
+TimestampTz
+sct_dpop_call_iat(const DpopCall *call)
+{
+	return call->proof->iat - UNIX_EPOCH_OFFSET;
+}
+
+static void
+set_text(Datum *values, bool *nulls, int column, text *value)
+{
+	values[column] = PointerGetDatum(value);
+	nulls[column] = value == NULL;
+}
+
+/* ASCII, as the core gives it; NULL is null. */
+static void
+set_ascii(Datum *values, bool *nulls, int column, const char *value, size_t len)
+{
+	if (value != NULL)
+		set_text(values, nulls, column, cstring_to_text_with_len(value, (int) len));
+}
+
+Datum
+sct_dpop_result(FunctionCallInfo fcinfo, SctReason reason, const DpopCall *call,
+				text *next_nonce)
+{
+	const SctDpopProof *proof = call->proof;
 	TupleDesc	tupdesc;
 	Datum		values[COL_COUNT] = {0};
 	bool		nulls[COL_COUNT];
 	char		canonical[SCT_JWK_CANONICAL_MAX];
-	text	   *jti;
 
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -263,141 +367,56 @@ dpop_result(FunctionCallInfo fcinfo, SctReason reason, const SctDpopProof *proof
 	memset(nulls, true, sizeof(nulls));
 	values[COL_VALID] = BoolGetDatum(reason == SCT_OK);
 	nulls[COL_VALID] = false;
-	if (reason != SCT_MISSING && proof->has_alg)
+	set_text(values, nulls, COL_NEXT_NONCE, next_nonce);
+	if (proof->has_alg)
+		set_text(values, nulls, COL_ALG, cstring_to_text(sct_alg_name(proof->alg)));
+	if (proof->has_iat)
 	{
-		values[COL_ALG] = CStringGetTextDatum(sct_alg_name(proof->alg));
-		nulls[COL_ALG] = false;
-	}
-	if (reason != SCT_MISSING && proof->has_iat)
-	{
-		values[COL_IAT] = TimestampTzGetDatum(proof->iat - UNIX_EPOCH_OFFSET);
+		values[COL_IAT] = TimestampTzGetDatum(sct_dpop_call_iat(call));
 		nulls[COL_IAT] = false;
 	}
 	if (reason != SCT_OK)
 	{
 		/* a key that proved nothing must not look like one that did */
-		values[COL_ERROR] = CStringGetTextDatum(sct_reason_error(reason));
-		nulls[COL_ERROR] = false;
-		values[COL_REASON] = CStringGetTextDatum(sct_reason_word(reason));
-		nulls[COL_REASON] = false;
+		set_text(values, nulls, COL_ERROR, cstring_to_text(sct_reason_error(reason)));
+		set_text(values, nulls, COL_REASON, cstring_to_text(sct_reason_word(reason)));
 		return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 	}
 
-	values[COL_JKT] =
-		PointerGetDatum(cstring_to_text_with_len(proof->jkt, SCT_JKT_LEN));
-	nulls[COL_JKT] = false;
-	jti = utf8_to_text(proof->jti, proof->jti_len);
-	values[COL_JTI] = PointerGetDatum(jti);
-	nulls[COL_JTI] = jti == NULL;
-	if (proof->nonce != NULL)
-	{
-		values[COL_NONCE] =
-			PointerGetDatum(cstring_to_text_with_len(proof->nonce,
-													 (int) proof->nonce_len));
-		nulls[COL_NONCE] = false;
-	}
-	if (proof->ath != NULL)
-	{
-		values[COL_ATH] =
-			PointerGetDatum(cstring_to_text_with_len(proof->ath,
-													 (int) proof->ath_len));
-		nulls[COL_ATH] = false;
-	}
-	values[COL_JWK] =
-		PointerGetDatum(cstring_to_text_with_len(canonical,
-												 (int) sct_jwk_canonical(&proof->jwk,
-																		 canonical)));
-	nulls[COL_JWK] = false;
-	values[COL_CLAIMS] = PointerGetDatum(utf8_to_json(proof->claims,
-													  proof->claims_len));
-	nulls[COL_CLAIMS] = false;
+	set_ascii(values, nulls, COL_JKT, proof->jkt, SCT_JKT_LEN);
+	set_text(values, nulls, COL_JTI, utf8_to_text(proof->jti, proof->jti_len));
+	set_ascii(values, nulls, COL_NONCE, proof->nonce, proof->nonce_len);
+	set_ascii(values, nulls, COL_ATH, proof->ath, proof->ath_len);
+	set_ascii(values, nulls, COL_JWK, canonical,
+			  sct_jwk_canonical(&proof->jwk, canonical));
+	set_text(values, nulls, COL_CLAIMS, utf8_to_json(proof->claims,
+													 proof->claims_len));
 	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
+}
+
+static text *
+text_argument(FunctionCallInfo fcinfo, int argno)
+{
+	return PG_ARGISNULL(argno) ? NULL : PG_GETARG_TEXT_PP(argno);
 }
 
 Datum
 sctoken_dpop_verify(PG_FUNCTION_ARGS)
 {
-	SctDpopRequest request = {0};
-	SctDpopProof *proof;
-	char		normal[SCT_URI_MAX_LEN + 1];
-	char		ath[SCT_JKT_LEN];
-	text	   *arg;
-	TimestampTz now;
-	SctReason	reason = SCT_OK;
+	DpopCall	call;
 
-	for (int i = 1; i <= 2; i++)
-	{
-		if (PG_ARGISNULL(i))
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null",
-							i == 1 ? "htm" : "htu")));
-	}
-	arg = PG_GETARG_TEXT_PP(1);
-	request.htm = VARDATA_ANY(arg);
-	request.htm_len = VARSIZE_ANY_EXHDR(arg);
-	check_htm(request.htm, request.htm_len);
-
-	arg = PG_GETARG_TEXT_PP(2);
-	if (VARSIZE_ANY_EXHDR(arg) > SCT_URI_MAX_LEN ||
-		sct_uri_normalize(VARDATA_ANY(arg), VARSIZE_ANY_EXHDR(arg),
-						  normal, &request.htu_len) != SCT_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not an absolute http or https URI",
-						"htu")));
-	if (!sct_dpop_allow_http && strncmp(normal, "http:", 5) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not an https URI", "htu"),
-				 errdetail("The setting \"%s\" is off.",
-						   "sctoken.dpop_allow_http")));
-	request.htu = normal;
-
-	if (!PG_ARGISNULL(4))
-	{
-		arg = PG_GETARG_TEXT_PP(4);
-		request.jkt = VARDATA_ANY(arg);
-		request.jkt_len = VARSIZE_ANY_EXHDR(arg);
-	}
-	request.max_age = interval_argument(fcinfo, 5, "max_age", USECS_PER_SEC,
-										DPOP_MAX_MAX_AGE * USECS_PER_SEC,
-										sct_dpop_max_age * USECS_PER_SEC);
-	request.future_skew = interval_argument(fcinfo, 6, "future_skew", 0,
-											DPOP_MAX_FUTURE_SKEW * USECS_PER_SEC,
-											sct_dpop_future_skew * USECS_PER_SEC);
-	request.algs = PG_ARGISNULL(7) ? setting_algs :
-		algs_from_array(PG_GETARG_ARRAYTYPE_P(7));
-
-	/* the wall clock: a transaction may have begun long ago */
-	now = PG_ARGISNULL(8) ? GetCurrentTimestamp() : PG_GETARG_TIMESTAMPTZ(8);
-	if (TIMESTAMP_NOT_FINITE(now) || now > DPOP_MAX_AT)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is out of range", "at")));
-	request.now = now + UNIX_EPOCH_OFFSET;
-
-	if (PG_ARGISNULL(0))
-		return dpop_result(fcinfo, SCT_MISSING, NULL);
-
-	/* an access token comes from the wire too: no error, but a verdict */
-	if (!PG_ARGISNULL(3))
-	{
-		arg = PG_GETARG_TEXT_PP(3);
-		reason = sct_dpop_ath(VARDATA_ANY(arg), VARSIZE_ANY_EXHDR(arg), ath);
-		request.ath = ath;
-	}
-
-	proof = palloc(sizeof(SctDpopProof));
-	proof->has_alg = false;
-	proof->has_iat = false;
-	if (reason == SCT_OK)
-	{
-		arg = PG_GETARG_TEXT_PP(0);
-		reason = sct_dpop_verify(VARDATA_ANY(arg), VARSIZE_ANY_EXHDR(arg),
-								 &request, proof);
-	}
-	if (reason == SCT_INTERNAL)
-		elog(ERROR, "libcrypto failed");
-	return dpop_result(fcinfo, reason, proof);
+	sct_dpop_call_begin(&call, text_argument(fcinfo, 0), text_argument(fcinfo, 1),
+						text_argument(fcinfo, 2), text_argument(fcinfo, 3),
+						text_argument(fcinfo, 4));
+	call.request.max_age = interval_argument(fcinfo, 5, "max_age", USECS_PER_SEC,
+											 DPOP_MAX_MAX_AGE * USECS_PER_SEC,
+											 call.request.max_age);
+	call.request.future_skew = interval_argument(fcinfo, 6, "future_skew", 0,
+												 DPOP_MAX_FUTURE_SKEW * USECS_PER_SEC,
+												 call.request.future_skew);
+	if (!PG_ARGISNULL(7))
+		call.request.algs = algs_from_array(PG_GETARG_ARRAYTYPE_P(7));
+	if (!PG_ARGISNULL(8))
+		sct_dpop_call_set_clock(&call, PG_GETARG_TIMESTAMPTZ(8));
+	return sct_dpop_result(fcinfo, sct_dpop_call_verify(&call), &call, NULL);
 }

@@ -171,7 +171,6 @@ sct_family_insert(const Family *family)
 	values[12] = TimestampTzGetDatum(family->rotated_at);
 	values[13] = Int16GetDatum(family->key_id);
 	values[14] = bytes_datum(family->secret_hash, SCT_SHA256_LEN);
-	sct_transaction_wrote();
 	(void) sct_query_run(&insert_query, values, nulls);
 }
 
@@ -218,7 +217,6 @@ sct_family_advance(const FamilyStep *step, Family *family)
 		values[11] = bytes_datum(step->salt, TOKEN_SALT_LEN);
 	else
 		nulls[11] = 'n';
-	sct_transaction_wrote();
 	if (sct_query_run(&advance_query, values, nulls) != 1)
 		return false;
 	family->id = step->id;
@@ -232,7 +230,6 @@ sct_family_count_retry(const pg_uuid_t *id)
 	Datum		values[1];
 
 	values[0] = UUIDPGetDatum(id);
-	sct_transaction_wrote();
 	(void) sct_query_run(&count_retry_query, values, NULL);
 }
 
@@ -243,7 +240,6 @@ sct_family_keep(const pg_uuid_t *id, TimestampTz now)
 
 	values[0] = UUIDPGetDatum(id);
 	values[1] = TimestampTzGetDatum(now);
-	sct_transaction_wrote();
 	(void) sct_query_run(&keep_query, values, NULL);
 }
 

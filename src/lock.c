@@ -13,6 +13,7 @@
 #include "utils/resowner.h"
 
 #include "lock.h"
+#include "transaction.h"
 
 /*
  * Fourth field of the lock tag.  pg_advisory_lock() uses 1 (one bigint) and 2
@@ -22,7 +23,9 @@ typedef enum LockClass
 {
 	LOCK_FAMILY = 0x5C01,
 	LOCK_SUBJECT = 0x5C02,
-	LOCK_SECRETS = 0x5C03
+	LOCK_SECRETS = 0x5C03,
+	LOCK_REPLAY = 0x5C04,
+	LOCK_REPLAY_STATE = 0x5C05
 } LockClass;
 
 /*
@@ -77,7 +80,7 @@ lock_wait(const LOCKTAG *tag, LOCKMODE mode)
 }
 
 static bool
-lock_acquire(LockClass class, uint64 key, LOCKMODE mode)
+lock_acquire(LockClass class, uint64 key, LOCKMODE mode, bool wait)
 {
 	LOCKTAG		tag;
 
@@ -85,9 +88,13 @@ lock_acquire(LockClass class, uint64 key, LOCKMODE mode)
 						 class);
 
 	/* nearly always free: no subtransaction then */
-	if (LockAcquire(&tag, mode, false, true) != LOCKACQUIRE_NOT_AVAIL)
-		return true;
-	return sct_lock_timeout > 0 && lock_wait(&tag, mode);
+	if (LockAcquire(&tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL &&
+		!(wait && sct_lock_timeout > 0 && lock_wait(&tag, mode)))
+		return false;
+
+	/* a prepared transaction would hold it when the session is gone */
+	sct_transaction_locked();
+	return true;
 }
 
 bool
@@ -96,7 +103,7 @@ sct_lock_family(const pg_uuid_t *family_id)
 	return lock_acquire(LOCK_FAMILY,
 						DatumGetUInt64(hash_any_extended(family_id->data,
 														 UUID_LEN, 0)),
-						ExclusiveLock);
+						ExclusiveLock, true);
 }
 
 bool
@@ -105,11 +112,27 @@ sct_lock_subject(const text *subject, LOCKMODE mode)
 	return lock_acquire(LOCK_SUBJECT,
 						DatumGetUInt64(hash_any_extended((const unsigned char *) VARDATA_ANY(subject),
 														 (int) VARSIZE_ANY_EXHDR(subject), 0)),
-						mode);
+						mode, true);
 }
 
 bool
 sct_lock_secrets(void)
 {
-	return lock_acquire(LOCK_SECRETS, 0, ExclusiveLock);
+	return lock_acquire(LOCK_SECRETS, 0, ExclusiveLock, true);
+}
+
+bool
+sct_lock_replay(const uint8 *digest)
+{
+	uint64		key;
+
+	/* a SHA-256: any of its bytes will do */
+	memcpy(&key, digest, sizeof(key));
+	return lock_acquire(LOCK_REPLAY, key, ExclusiveLock, true);
+}
+
+bool
+sct_lock_replay_state(bool wait)
+{
+	return lock_acquire(LOCK_REPLAY_STATE, 0, ExclusiveLock, wait);
 }

@@ -4,7 +4,8 @@
  *
  * Advisory locks of the transaction in a class of our own, which SQL cannot
  * reach: nobody outside can block a family, and they never meet the keys of an
- * application.  The order is family, secrets, subject, and never another.
+ * application.  The order is family, replay, replay state, secrets, subject, and
+ * never another.
  */
 #ifndef SCT_LOCK_H
 #define SCT_LOCK_H
@@ -21,5 +22,11 @@ extern bool sct_lock_subject(const text *subject, LOCKMODE mode);
 
 /* Made and rotated by one session at a time. */
 extern bool sct_lock_secrets(void);
+
+/* One proof, by its digest of 32 bytes. */
+extern bool sct_lock_replay(const uint8 *digest);
+
+/* What replay.c keeps of its stores; without wait it is had at once or not. */
+extern bool sct_lock_replay_state(bool wait);
 
 #endif							/* SCT_LOCK_H */

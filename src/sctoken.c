@@ -9,6 +9,7 @@
 
 #include "dpop.h"
 #include "nonce.h"
+#include "replay.h"
 
 SCT_MODULE_MAGIC;
 
@@ -23,6 +24,7 @@ int			sct_dpop_max_age = 60;
 int			sct_dpop_nonce_step = 60;
 int			sct_dpop_nonce_steps = 3;
 int			sct_lock_timeout = 2000;
+int			sct_replay_store = REPLAY_LOGGED;
 
 static const struct config_enum_entry audit_levels[] = {
 	{"all", AUDIT_ALL, false},
@@ -34,6 +36,12 @@ static const struct config_enum_entry freshness_modes[] = {
 	{"iat", FRESHNESS_IAT, false},
 	{"both", FRESHNESS_BOTH, false},
 	{"nonce", FRESHNESS_NONCE, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry replay_stores[] = {
+	{"logged", REPLAY_LOGGED, false},
+	{"unlogged", REPLAY_UNLOGGED, false},
 	{NULL, 0, false}
 };
 
@@ -117,6 +125,15 @@ _PG_init(void)
 							2000, 0, 60000,
 							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("sctoken.replay_store",
+							 "Where accepted DPoP proofs are remembered.",
+							 "\"unlogged\" writes no WAL; after a crash proofs made before it are refused.",
+							 &sct_replay_store,
+							 REPLAY_LOGGED,
+							 replay_stores,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("sctoken");
 

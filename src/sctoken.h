@@ -36,6 +36,7 @@ extern int	sct_dpop_max_age;	/* seconds */
 extern int	sct_dpop_nonce_step;	/* seconds */
 extern int	sct_dpop_nonce_steps;
 extern int	sct_lock_timeout;	/* milliseconds */
+extern int	sct_replay_store;	/* ReplayStore */
 
 /* Called once from _PG_init() */
 extern void sct_cache_init(void);

@@ -15,7 +15,6 @@
 #include "lock.h"
 #include "query.h"
 #include "secret.h"
-#include "transaction.h"
 
 #define SECRET_LEN	32
 
@@ -113,7 +112,6 @@ secret_make(void)
 				 errmsg("could not generate random bytes")));
 	values[0] = Int16GetDatum((int16) id);
 	values[1] = PointerGetDatum(cstring_to_text_with_len((char *) random, SECRET_LEN));
-	sct_transaction_wrote();
 	(void) sct_query_run(&insert_query, values, NULL);
 	sct_crypto_cleanse(random, sizeof(random));
 

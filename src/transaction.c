@@ -1,6 +1,6 @@
 /*
  * transaction.c
- *		What a transaction that sctoken wrote in must do when it ends.
+ *		What a transaction that used sctoken must do when it ends.
  *
  * The marks stay when a savepoint is rolled back: they only make the end of the
  * transaction stricter.
@@ -12,19 +12,18 @@
 
 #include "transaction.h"
 
-static bool wrote = false;
+static bool locked = false;
 static bool revoked = false;
 
 void
-sct_transaction_wrote(void)
+sct_transaction_locked(void)
 {
-	wrote = true;
+	locked = true;
 }
 
 void
 sct_transaction_revoked(void)
 {
-	wrote = true;
 	revoked = true;
 }
 
@@ -35,7 +34,7 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 	{
 		case XACT_EVENT_PRE_PREPARE:
 			/* its locks would outlive the session and block the family */
-			if (wrote)
+			if (locked)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						 errmsg("cannot PREPARE a transaction that has used refresh tokens")));
@@ -59,7 +58,7 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
-			wrote = false;
+			locked = false;
 			revoked = false;
 			break;
 

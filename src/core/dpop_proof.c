@@ -106,16 +106,20 @@ check_times(const SctJson *claims, const SctDpopRequest *request,
 	if (!numeric_date(sct_json_member(claims, root, "iat"), &proof->iat))
 		return SCT_IAT;
 	proof->has_iat = true;
+	if (exp != NULL &&
+		(!numeric_date(exp, &at) ||
+		 (!request->any_time && at < request->now - request->future_skew)))
+		return SCT_EXP;
+	if (nbf != NULL &&
+		(!numeric_date(nbf, &at) ||
+		 (!request->any_time && at > request->now + request->future_skew)))
+		return SCT_NBF;
+	if (request->any_time)
+		return SCT_OK;
 	if (proof->iat < request->now - request->max_age)
 		return SCT_IAT_PAST;
 	if (proof->iat > request->now + request->future_skew)
 		return SCT_IAT_FUTURE;
-	if (exp != NULL &&
-		(!numeric_date(exp, &at) || at < request->now - request->future_skew))
-		return SCT_EXP;
-	if (nbf != NULL &&
-		(!numeric_date(nbf, &at) || at > request->now + request->future_skew))
-		return SCT_NBF;
 	return SCT_OK;
 }
 
@@ -288,6 +292,35 @@ sct_dpop_verify(const char *proof, size_t len, const SctDpopRequest *request,
 		 memcmp(request->jkt, result->jkt, SCT_JKT_LEN) != 0))
 		return SCT_JKT;
 	return SCT_OK;
+}
+
+/* Appends a part with its length (4 bytes, big-endian) before it. */
+static char *
+digest_part(char *dst, const char *part, size_t len)
+{
+	for (int shift = 24; shift >= 0; shift -= 8)
+		*dst++ = (char) (len >> shift);
+	memcpy(dst, part, len);
+	return dst + len;
+}
+
+SctReason
+sct_dpop_digest(const char *server, size_t server_len,
+				const SctDpopRequest *request, const SctDpopProof *proof,
+				uint8 *digest)
+{
+	char		buf[SCT_DPOP_MAX_SERVER + SCT_JKT_LEN + SCT_DPOP_MAX_HTM +
+					SCT_URI_MAX_LEN + SCT_DPOP_MAX_JTI + 5 * 4];
+	char	   *end = buf;
+
+	if (server_len > SCT_DPOP_MAX_SERVER || request->htm_len > SCT_DPOP_MAX_HTM)
+		return SCT_INTERNAL;
+	end = digest_part(end, server, server_len);
+	end = digest_part(end, proof->jkt, SCT_JKT_LEN);
+	end = digest_part(end, request->htm, request->htm_len);
+	end = digest_part(end, request->htu, request->htu_len);
+	end = digest_part(end, proof->jti, proof->jti_len);
+	return sct_crypto_sha256(buf, end - buf, digest);
 }
 
 SctReason

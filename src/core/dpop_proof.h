@@ -11,6 +11,8 @@
 
 #define SCT_DPOP_MAX_LEN		8192	/* characters of a proof */
 #define SCT_DPOP_MAX_JTI		256		/* bytes */
+#define SCT_DPOP_MAX_HTM		64		/* bytes */
+#define SCT_DPOP_MAX_SERVER		256		/* bytes of a server's name */
 #define SCT_DPOP_MAX_NONCE		256		/* characters */
 #define SCT_JKT_LEN				43		/* base64url of a SHA-256 */
 
@@ -28,6 +30,8 @@ typedef struct SctDpopRequest
 	int64		now;
 	int64		max_age;
 	int64		future_skew;
+	bool		any_time;		/* iat, exp, nbf need only be numbers: a nonce bounds
+								 * the age of the proof, the client's clock is bad */
 } SctDpopRequest;
 
 /*
@@ -68,6 +72,16 @@ typedef struct SctDpopProof
 extern SctReason sct_dpop_verify(const char *proof, size_t len,
 								 const SctDpopRequest *request,
 								 SctDpopProof *result);
+
+/*
+ * What a proof is remembered by, so that it is accepted once: SHA-256 over
+ * server, jkt, htm, normalized htu and jti, each with its length before it
+ * (RFC 9449 11.1).  Not the text or the signature, which others can vary.  After
+ * sct_dpop_verify() said SCT_OK; 32 bytes.
+ */
+extern SctReason sct_dpop_digest(const char *server, size_t server_len,
+								 const SctDpopRequest *request,
+								 const SctDpopProof *proof, uint8 *digest);
 
 /*
  * ath of an access token: base64url of its SHA-256 (RFC 9449 4.2), into 43

@@ -43,6 +43,11 @@
 	X(SCT_ATH_UNEXPECTED, "ath_unexpected", "invalid_dpop_proof") \
 	X(SCT_NONCE_TYPE, "nonce_type", "invalid_dpop_proof") \
 	X(SCT_NONCE, "nonce", "use_dpop_nonce") \
+	X(SCT_NONCE_REQUIRED, "nonce_required", "use_dpop_nonce") \
+	X(SCT_REPLAYED, "replayed", "invalid_dpop_proof") \
+	X(SCT_HORIZON, "horizon", "invalid_dpop_proof") \
+	X(SCT_BUSY, "busy", "temporarily_unavailable") \
+	X(SCT_HEADER_COUNT, "header_count", "invalid_dpop_proof") \
 	/* what the proof is held against */ \
 	X(SCT_ACCESS_TOKEN, "access_token", "invalid_token") \
 	X(SCT_JKT, "jkt", "invalid_token") \

@@ -1,0 +1,500 @@
+/*
+ * replay.c
+ *		Accepted proofs, see replay.h.
+ *
+ * A store is a ring of three tables: records go into the current one, and are
+ * looked for there and in the previous one; the third is dead and is emptied by
+ * TRUNCATE.  The ring moves on when nothing in the previous table is alive, so
+ * that the tables hold the traffic of about three windows and shrink again, with
+ * nothing running but the calls themselves.
+ *
+ * Who makes the ring move, or empties the dead table, does so in its own
+ * transaction, under locks that it gets at once or not at all; the others go on
+ * with the state before until that transaction commits.  What makes this safe:
+ *
+ * - A record's lock (by digest) is held until the transaction ends, and the state
+ *	 is read under it.  Whoever gets the lock next sees every committed record of
+ *	 that digest, and the state that its writer saw, or a later one.
+ * - The table that a move makes dead has no live record: none that is committed,
+ *	 by looking; none that is not, by a lock that its writers hold against ours.
+ * - A call that was held up while the ring moved twice answers "busy".
+ *
+ * The unlogged store is empty after a crash.  Its marker is lost with it; whoever
+ * misses the marker moves the horizon first, behind which all proofs are refused.
+ * The same happens where the horizon came from a dump and no store is there.
+ */
+#include "sctoken.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/timestamp.h"
+
+#include "cache.h"
+#include "dpop.h"
+#include "lock.h"
+#include "query.h"
+#include "replay.h"
+
+#define TABLES	3				/* of a store's ring */
+
+/* How often a backend looks whether the ring can move */
+#define MOVE_ATTEMPT_INTERVAL	USECS_PER_SEC
+
+typedef struct Store
+{
+	bool		present;
+	int64		generation;		/* current table: generation % TABLES */
+	TimestampTz since;			/* when the generation began */
+	int32		future_skew;	/* the largest used, in seconds */
+} Store;
+
+/* Roles of a store's tables, as distances from the current one */
+enum
+{
+	CURRENT = 0,
+	DEAD = 1,
+	PREVIOUS = 2
+};
+
+static const char *const store_names[] = {"logged", "unlogged"};
+
+static const char *const table_names[][TABLES] = {
+	{"dpop_replay_logged_0", "dpop_replay_logged_1", "dpop_replay_logged_2"},
+	{"dpop_replay_unlogged_0", "dpop_replay_unlogged_1", "dpop_replay_unlogged_2"}
+};
+
+/* State as last read */
+static Store stores[lengthof(store_names)];
+static bool has_horizon = false;
+static TimestampTz horizon = DT_NOBEGIN;
+static uint64 store_epoch = 0;
+static uint64 horizon_epoch = 0;
+static uint64 marker_epoch = 0;
+
+static TimestampTz next_attempt = 0;
+
+/*
+ * $1 digest, $2 expires_at, $3 now.  One row if the proof is new, or the record
+ * of an equal one has expired.
+ */
+#define RECORD_QUERY(store, bucket, current, previous) \
+	{ \
+		.sql = "INSERT INTO sctoken.dpop_replay_" store "_" current " AS r" \
+		" (digest, expires_at, bucket) SELECT $1, $2, " bucket \
+		" WHERE NOT EXISTS (SELECT FROM sctoken.dpop_replay_" store "_" previous " AS p" \
+		" WHERE p.digest OPERATOR(pg_catalog.=) $1" \
+		" AND p.expires_at OPERATOR(pg_catalog.>=) $3)" \
+		" ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at" \
+		" WHERE r.expires_at OPERATOR(pg_catalog.<) $3", \
+		.nargs = 3, \
+		.argtypes = {BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID} \
+	}
+
+/* By store and current table. */
+static PreparedQuery record_queries[][TABLES] = {
+	{RECORD_QUERY("logged", "0", "0", "2"),
+		RECORD_QUERY("logged", "1", "1", "0"),
+	RECORD_QUERY("logged", "2", "2", "1")},
+	{RECORD_QUERY("unlogged", "3", "0", "2"),
+		RECORD_QUERY("unlogged", "4", "1", "0"),
+	RECORD_QUERY("unlogged", "5", "2", "1")}
+};
+
+/* $1 digest, $2 now: is it alive in the store that is not in use? */
+#define FIND_QUERY(store) \
+	{ \
+		.sql = "SELECT FROM sctoken.dpop_replay_" store "_0" \
+		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2" \
+		" UNION ALL SELECT FROM sctoken.dpop_replay_" store "_1" \
+		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2" \
+		" UNION ALL SELECT FROM sctoken.dpop_replay_" store "_2" \
+		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2", \
+		.nargs = 2, \
+		.argtypes = {BYTEAOID, TIMESTAMPTZOID} \
+	}
+
+static PreparedQuery find_queries[] = {FIND_QUERY("logged"), FIND_QUERY("unlogged")};
+
+/* $1 now: is anything alive? */
+#define ALIVE_QUERY(store, table) \
+	{ \
+		.sql = "SELECT FROM sctoken.dpop_replay_" store "_" table \
+		" WHERE expires_at OPERATOR(pg_catalog.>=) $1 LIMIT 1", \
+		.nargs = 1, \
+		.argtypes = {TIMESTAMPTZOID} \
+	}
+
+static PreparedQuery alive_queries[][TABLES] = {
+	{ALIVE_QUERY("logged", "0"), ALIVE_QUERY("logged", "1"), ALIVE_QUERY("logged", "2")},
+	{ALIVE_QUERY("unlogged", "0"), ALIVE_QUERY("unlogged", "1"), ALIVE_QUERY("unlogged", "2")}
+};
+
+static PreparedQuery truncate_queries[][TABLES] = {
+	{{.sql = "TRUNCATE sctoken.dpop_replay_logged_0"},
+		{.sql = "TRUNCATE sctoken.dpop_replay_logged_1"},
+	{.sql = "TRUNCATE sctoken.dpop_replay_logged_2"}},
+	{{.sql = "TRUNCATE sctoken.dpop_replay_unlogged_0"},
+		{.sql = "TRUNCATE sctoken.dpop_replay_unlogged_1"},
+	{.sql = "TRUNCATE sctoken.dpop_replay_unlogged_2"}}
+};
+
+static PreparedQuery stores_query = {
+	.sql = "SELECT store, generation, since, future_skew FROM sctoken.dpop_replay_store"
+};
+
+static PreparedQuery store_insert_query = {
+	.sql = "INSERT INTO sctoken.dpop_replay_store (store, generation, since, future_skew)"
+	" VALUES ($1, 0, $2, $3)",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT4OID}
+};
+
+static PreparedQuery store_move_query = {
+	.sql = "UPDATE sctoken.dpop_replay_store"
+	" SET generation = generation OPERATOR(pg_catalog.+) 1, since = $2"
+	" WHERE store OPERATOR(pg_catalog.=) $1 AND generation OPERATOR(pg_catalog.=) $3",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID}
+};
+
+static PreparedQuery store_skew_query = {
+	.sql = "UPDATE sctoken.dpop_replay_store SET future_skew = $2"
+	" WHERE store OPERATOR(pg_catalog.=) $1 AND future_skew OPERATOR(pg_catalog.<) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT4OID}
+};
+
+static PreparedQuery store_delete_query = {
+	.sql = "DELETE FROM sctoken.dpop_replay_store WHERE store OPERATOR(pg_catalog.=) $1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static PreparedQuery horizon_query = {
+	.sql = "SELECT horizon FROM sctoken.dpop_replay_horizon"
+};
+
+static PreparedQuery horizon_insert_query = {
+	.sql = "INSERT INTO sctoken.dpop_replay_horizon (horizon) VALUES ('-infinity')"
+};
+
+static PreparedQuery horizon_move_query = {
+	.sql = "UPDATE sctoken.dpop_replay_horizon SET horizon = $1"
+	" WHERE horizon OPERATOR(pg_catalog.<) $1",
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID}
+};
+
+static PreparedQuery marker_query = {
+	.sql = "SELECT FROM sctoken.dpop_replay_marker"
+};
+
+static PreparedQuery marker_insert_query = {
+	.sql = "INSERT INTO sctoken.dpop_replay_marker (made_at) VALUES ($1)",
+	.nargs = 1,
+	.argtypes = {TIMESTAMPTZOID}
+};
+
+/* The index of a table with this role in the store's ring. */
+static int
+ring_table(const Store *store, int role)
+{
+	return (int) ((store->generation + role) % TABLES);
+}
+
+static Datum
+column(uint64 row, int n)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, &isnull);
+}
+
+static void
+state_load(void)
+{
+	if (!sct_replay_store_cache.valid || store_epoch != sct_replay_store_cache.epoch)
+	{
+		uint64		rows;
+
+		sct_cache_fill(&sct_replay_store_cache);
+		rows = sct_query_run(&stores_query, NULL, NULL);
+		memset(stores, 0, sizeof(stores));
+		for (uint64 i = 0; i < rows; i++)
+		{
+			char	   *name = TextDatumGetCString(column(i, 1));
+			Store	   *store;
+
+			store = &stores[strcmp(name, store_names[REPLAY_UNLOGGED]) == 0 ?
+							REPLAY_UNLOGGED : REPLAY_LOGGED];
+			store->present = true;
+			store->generation = DatumGetInt64(column(i, 2));
+			store->since = DatumGetTimestampTz(column(i, 3));
+			store->future_skew = DatumGetInt32(column(i, 4));
+		}
+		store_epoch = sct_replay_store_cache.epoch;
+	}
+	if (!sct_replay_horizon_cache.valid ||
+		horizon_epoch != sct_replay_horizon_cache.epoch)
+	{
+		sct_cache_fill(&sct_replay_horizon_cache);
+		has_horizon = sct_query_run(&horizon_query, NULL, NULL) > 0;
+		horizon = has_horizon ? DatumGetTimestampTz(column(0, 1)) : DT_NOBEGIN;
+		horizon_epoch = sct_replay_horizon_cache.epoch;
+	}
+}
+
+/* What this session kept of the state may be older than the lock it just got. */
+static void
+state_reload(void)
+{
+	AcceptInvalidationMessages();
+	sct_replay_store_cache.valid = false;
+	sct_replay_horizon_cache.valid = false;
+	state_load();
+}
+
+/* All proofs made until now, by clocks that are ahead too, are refused. */
+static void
+horizon_move(TimestampTz now, int32 future_skew)
+{
+	Datum		values[1];
+
+	values[0] = TimestampTzGetDatum(now + future_skew * USECS_PER_SEC);
+	(void) sct_query_run(&horizon_move_query, values, NULL);
+}
+
+/* Makes the store's row, and what a first use needs. */
+static bool
+store_begin(ReplayStore which, TimestampTz now)
+{
+	Datum		values[3];
+
+	if (!sct_lock_replay_state(true))
+		return false;
+	state_reload();
+	if (stores[which].present)
+		return true;
+
+	if (!has_horizon)
+		(void) sct_query_run(&horizon_insert_query, NULL, NULL);
+	else if (!stores[REPLAY_LOGGED].present && !stores[REPLAY_UNLOGGED].present)
+		horizon_move(now, sct_dpop_future_skew);	/* restored from a dump */
+	values[0] = CStringGetTextDatum(store_names[which]);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int32GetDatum(sct_dpop_future_skew);
+	(void) sct_query_run(&store_insert_query, values, NULL);
+	if (which == REPLAY_UNLOGGED && sct_query_run(&marker_query, NULL, NULL) == 0)
+	{
+		values[0] = TimestampTzGetDatum(now);
+		(void) sct_query_run(&marker_insert_query, values, NULL);
+	}
+	state_reload();
+	return true;
+}
+
+/* Moves the horizon if the unlogged store was lost. */
+static bool
+marker_check(TimestampTz now)
+{
+	Datum		values[1];
+
+	if (!stores[REPLAY_UNLOGGED].present ||
+		(sct_replay_marker_cache.valid &&
+		 marker_epoch == sct_replay_marker_cache.epoch))
+		return true;
+	sct_cache_fill(&sct_replay_marker_cache);
+	if (sct_query_run(&marker_query, NULL, NULL) == 0)
+	{
+		if (!sct_lock_replay_state(true))
+			return false;
+		if (sct_query_run(&marker_query, NULL, NULL) == 0)
+		{
+			state_reload();
+			horizon_move(now, Max(stores[REPLAY_UNLOGGED].future_skew,
+								  sct_dpop_future_skew));
+			values[0] = TimestampTzGetDatum(now);
+			(void) sct_query_run(&marker_insert_query, values, NULL);
+		}
+		state_reload();
+	}
+	marker_epoch = sct_replay_marker_cache.epoch;
+	return true;
+}
+
+/* A horizon must lie before the proofs of every clock that was let be ahead. */
+static bool
+skew_register(ReplayStore which)
+{
+	Datum		values[2];
+
+	if (sct_dpop_future_skew <= stores[which].future_skew)
+		return true;
+	if (!sct_lock_replay_state(true))
+		return false;
+	values[0] = CStringGetTextDatum(store_names[which]);
+	values[1] = Int32GetDatum(sct_dpop_future_skew);
+	(void) sct_query_run(&store_skew_query, values, NULL);
+	state_reload();
+	return true;
+}
+
+static bool
+is_empty(Oid table)
+{
+	return DatumGetInt64(DirectFunctionCall2(pg_relation_size,
+											 ObjectIdGetDatum(table),
+											 CStringGetTextDatum("main"))) == 0;
+}
+
+/* Empties the dead table if nobody is in the way; true when it is empty. */
+static bool
+dead_truncate(ReplayStore which)
+{
+	int			dead = ring_table(&stores[which], DEAD);
+	Oid			table = sct_query_table(table_names[which][dead]);
+
+	if (is_empty(table))
+		return true;
+	if (!ConditionalLockRelationOid(table, AccessExclusiveLock))
+		return false;
+
+	/* the ring may have moved before the lock was had */
+	state_reload();
+	if (!stores[which].present || ring_table(&stores[which], DEAD) != dead)
+		return false;
+	if (!is_empty(table))
+	{
+		(void) sct_query_run(&truncate_queries[which][dead], NULL, NULL);
+	}
+	return true;
+}
+
+static bool
+is_alive(ReplayStore which, int table, TimestampTz now)
+{
+	Datum		values[1];
+
+	values[0] = TimestampTzGetDatum(now);
+	return sct_query_run(&alive_queries[which][table], values, NULL) > 0;
+}
+
+/* A lock against those who have written and not committed; had at once or not. */
+static bool
+lock_writers_out(ReplayStore which, int table)
+{
+	return ConditionalLockRelationOid(sct_query_table(table_names[which][table]),
+									  ShareLock);
+}
+
+/* Moves the ring by one, if nothing stands against it. */
+static void
+store_move(ReplayStore which, TimestampTz now)
+{
+	Store	   *store = &stores[which];
+	int			previous = ring_table(store, PREVIOUS);
+	Datum		values[3];
+
+	if (!sct_lock_replay_state(false))
+		return;
+	state_reload();
+	if (!store->present || ring_table(store, PREVIOUS) != previous ||
+		!lock_writers_out(which, previous) || is_alive(which, previous, now) ||
+		!ConditionalLockRelationOid(sct_query_table(table_names[which][ring_table(store, DEAD)]),
+									RowExclusiveLock))
+		return;
+	values[0] = CStringGetTextDatum(store_names[which]);
+	values[1] = TimestampTzGetDatum(now);
+	values[2] = Int64GetDatum(store->generation);
+	(void) sct_query_run(&store_move_query, values, NULL);
+	state_reload();
+}
+
+/* Forgets a store that is no longer used, once nothing in it is alive. */
+static void
+store_end(ReplayStore which, TimestampTz now)
+{
+	Datum		values[1];
+
+	if (!sct_lock_replay_state(false))
+		return;
+	for (int table = 0; table < TABLES; table++)
+	{
+		if (!lock_writers_out(which, table) || is_alive(which, table, now))
+			return;
+	}
+	values[0] = CStringGetTextDatum(store_names[which]);
+	(void) sct_query_run(&store_delete_query, values, NULL);
+	state_reload();
+}
+
+/* The longest time for which a proof made under these settings is remembered. */
+static int64
+window(void)
+{
+	return (sct_dpop_max_age + 2 * sct_dpop_future_skew + 1) * USECS_PER_SEC;
+}
+
+/* Keeps the tables small; now and then, and never waiting for anybody. */
+static void
+stores_care(ReplayStore used, TimestampTz now)
+{
+	ReplayStore other = used == REPLAY_LOGGED ? REPLAY_UNLOGGED : REPLAY_LOGGED;
+
+	if (now < next_attempt && next_attempt - now <= MOVE_ATTEMPT_INTERVAL)
+		return;
+	next_attempt = now + MOVE_ATTEMPT_INTERVAL;
+	if (dead_truncate(used) && stores[used].present &&
+		now - stores[used].since >= window())
+		store_move(used, now);
+	if (stores[other].present && now - stores[other].since >= window())
+		store_end(other, now);
+}
+
+SctReason
+sct_replay_record(const ReplayRecord *record)
+{
+	ReplayStore used = sct_replay_store;
+	ReplayStore other = used == REPLAY_LOGGED ? REPLAY_UNLOGGED : REPLAY_LOGGED;
+	Datum		values[3];
+	int64		generation;
+	uint64		rows;
+
+	if (!sct_lock_replay(record->digest))
+		return SCT_BUSY;
+
+	/* under the lock: what its last holder saw, or something later */
+	AcceptInvalidationMessages();
+	state_load();
+	if ((!stores[used].present && !store_begin(used, record->now)) ||
+		!marker_check(record->now) || !skew_register(used))
+		return SCT_BUSY;
+	stores_care(used, record->now);
+	if (record->made_at <= horizon)
+		return SCT_HORIZON;
+
+	values[0] = PointerGetDatum(cstring_to_text_with_len((const char *) record->digest,
+														 SCT_SHA256_LEN));
+	if (stores[other].present)
+	{
+		values[1] = TimestampTzGetDatum(record->now);
+		if (sct_query_run(&find_queries[other], values, NULL) > 0)
+			return SCT_REPLAYED;
+	}
+
+	generation = stores[used].generation;
+	values[1] = TimestampTzGetDatum(record->expires_at);
+	values[2] = TimestampTzGetDatum(record->now);
+	rows = sct_query_run(&record_queries[used][ring_table(&stores[used], CURRENT)],
+						 values, NULL);
+
+	/* a call that was held up so long may have written where nobody looks */
+	AcceptInvalidationMessages();
+	state_load();
+	if (!stores[used].present || stores[used].generation - generation >= 2)
+		return SCT_BUSY;
+	return rows == 1 ? SCT_OK : SCT_REPLAYED;
+}

@@ -1,0 +1,35 @@
+/*
+ * replay.h
+ *		Accepted proofs, remembered until they expire by themselves.
+ */
+#ifndef SCT_REPLAY_H
+#define SCT_REPLAY_H
+
+#include "core/crypto.h"
+#include "datatype/timestamp.h"
+
+/* sctoken.replay_store */
+typedef enum ReplayStore
+{
+	REPLAY_LOGGED,
+	REPLAY_UNLOGGED
+} ReplayStore;
+
+typedef struct ReplayRecord
+{
+	uint8		digest[SCT_SHA256_LEN];	/* sct_dpop_digest() */
+	TimestampTz made_at;		/* what bounds its freshness: iat, or the nonce's issue */
+	TimestampTz expires_at;		/* last moment at which it could be accepted */
+	TimestampTz now;			/* the earlier of the call's clock and the wall clock */
+} ReplayRecord;
+
+/*
+ * Remembers a proof that passed every other check.  SCT_OK: it was not known, and
+ * is accepted if the caller commits.  SCT_REPLAYED: it was accepted before.
+ * SCT_HORIZON: made before the moment from which this store remembers.  SCT_BUSY:
+ * it could not be told; nothing was accepted.  Between sct_query_begin() and
+ * sct_query_end().
+ */
+extern SctReason sct_replay_record(const ReplayRecord *record);
+
+#endif							/* SCT_REPLAY_H */
