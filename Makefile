@@ -25,6 +25,7 @@ OBJS        = src/sctoken.o \
 		src/lock.o \
 		src/nonce.o \
 		src/policy.o \
+		src/presented.o \
 		src/query.o \
 		src/replay.o \
 		src/revoke.o \
@@ -52,7 +53,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify issue rotate policy revoke privileges
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_check issue rotate policy revoke privileges
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

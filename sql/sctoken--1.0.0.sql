@@ -47,6 +47,7 @@ CREATE TABLE sctoken.client_policy (
     idle_ttl interval,
     absolute_ttl interval,
     required_binding text,
+    require_nonce boolean,
     on_reuse text,
     enabled boolean,
     not_before timestamptz,
@@ -82,6 +83,7 @@ COMMENT ON COLUMN sctoken.client_policy.max_retries IS 'How many retries one rot
 COMMENT ON COLUMN sctoken.client_policy.idle_ttl IS 'How long a refresh token lives when it is not used; default 30 days';
 COMMENT ON COLUMN sctoken.client_policy.absolute_ttl IS 'How long a family lives at most; fixed at issue, a shorter one holds for living families too; default 180 days';
 COMMENT ON COLUMN sctoken.client_policy.required_binding IS 'What must be presented at issue and rotate: none (default), dpop (jkt), mtls (x5t#S256) or any of the two; otherwise binding_required';
+COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof given to issue or rotate must carry a nonce of this server (RFC 9449 8); default false';
 COMMENT ON COLUMN sctoken.client_policy.on_reuse IS 'What a used token that comes back does: revoke_family (default), revoke_subject_client (all families of that subject and client), refuse (nothing but the refusal)';
 COMMENT ON COLUMN sctoken.client_policy.enabled IS 'false: every call for the client is client_disabled and changes nothing; adds up with that of ''*'' (either one stops)';
 COMMENT ON COLUMN sctoken.client_policy.not_before IS 'Families created at or before this time are revoked; adds up with that of ''*'' (the later one holds)';
@@ -431,7 +433,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_issue'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb) IS
-'Starts a token family and gives its first refresh token. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, certificate: not yet supported (0A000). context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, busy. Errors: 22004 client_id or subject is null; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
+'Starts a token family and gives its first refresh token. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf and proof disagree), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
 
 CREATE FUNCTION sctoken.rotate(
     refresh_token text,
@@ -448,7 +450,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_rotate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rotate(text, text, text, text[], jsonb, text, text, text, bytea, jsonb) IS
-'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, certificate: not yet supported (0A000). context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null; 22023 a malformed cnf; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
+'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm or htu; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
 
 CREATE FUNCTION sctoken.introspect(token text)
 RETURNS jsonb

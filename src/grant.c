@@ -106,11 +106,12 @@ sct_grant_success(FunctionCallInfo fcinfo, const Grant *grant, const Family *fam
 			   TimestampTzGetDatum(grant->expires_at));
 	set_column(values, nulls, COL_FAMILY_EXPIRES_AT,
 			   TimestampTzGetDatum(grant->family_expires_at));
+	set_pointer(values, nulls, COL_NEXT_NONCE, grant->next_nonce);
 	return form_row(fcinfo, values, nulls);
 }
 
 Datum
-sct_grant_failure(FunctionCallInfo fcinfo, Outcome outcome, const char *reason,
+sct_grant_failure(FunctionCallInfo fcinfo, const Grant *grant,
 				  const SctToken *token)
 {
 	Datum		values[COL_COUNT] = {0};
@@ -118,9 +119,10 @@ sct_grant_failure(FunctionCallInfo fcinfo, Outcome outcome, const char *reason,
 	pg_uuid_t	family_id;
 
 	memset(nulls, true, sizeof(nulls));
-	set_word(values, nulls, COL_OUTCOME, outcome_words[outcome]);
-	set_word(values, nulls, COL_ERROR, outcome_errors[outcome]);
-	set_word(values, nulls, COL_REASON, reason);
+	set_word(values, nulls, COL_OUTCOME, outcome_words[grant->outcome]);
+	set_word(values, nulls, COL_ERROR, outcome_errors[grant->outcome]);
+	set_word(values, nulls, COL_REASON, grant->reason);
+	set_pointer(values, nulls, COL_NEXT_NONCE, grant->next_nonce);
 	if (token != NULL)
 	{
 		memcpy(family_id.data, token->family_id, UUID_LEN);

@@ -24,6 +24,8 @@
 	X(OUTCOME_CLIENT_DISABLED, "client_disabled", "unauthorized_client") \
 	X(OUTCOME_BINDING_MISMATCH, "binding_mismatch", "invalid_grant") \
 	X(OUTCOME_BINDING_REQUIRED, "binding_required", "invalid_request") \
+	X(OUTCOME_PROOF_INVALID, "proof_invalid", "invalid_dpop_proof") \
+	X(OUTCOME_NONCE_REQUIRED, "nonce_required", "use_dpop_nonce") \
 	X(OUTCOME_SCOPE_EXCEEDED, "scope_exceeded", "invalid_scope") \
 	X(OUTCOME_AUDIENCE_EXCEEDED, "audience_exceeded", "invalid_target") \
 	X(OUTCOME_BUSY, "busy", "temporarily_unavailable")
@@ -47,15 +49,16 @@ typedef struct Grant
 	Jsonb	   *cnf;			/* NULL: none */
 	TimestampTz expires_at;
 	TimestampTz family_expires_at;
+	text	   *next_nonce;		/* NULL: none; on failure too */
 } Grant;
 
 /* The rows; palloc'd in the context that is current. */
 extern Datum sct_grant_success(FunctionCallInfo fcinfo, const Grant *grant,
 							   const Family *family);
 
-/* token NULL: it did not prove genuine. */
-extern Datum sct_grant_failure(FunctionCallInfo fcinfo, Outcome outcome,
-							   const char *reason, const SctToken *token);
+/* Of grant only outcome, reason and next_nonce; token NULL: not a genuine one. */
+extern Datum sct_grant_failure(FunctionCallInfo fcinfo, const Grant *grant,
+							   const SctToken *token);
 
 extern const char *sct_grant_outcome_word(Outcome outcome);
 

@@ -11,6 +11,7 @@
 #include "audit.h"
 #include "grant.h"
 #include "lock.h"
+#include "presented.h"
 #include "query.h"
 #include "scope.h"
 
@@ -60,7 +61,7 @@ family_id_make(TimestampTz now, pg_uuid_t *id)
 
 /* Reads and checks the arguments that make the row. */
 static void
-read_arguments(FunctionCallInfo fcinfo, Family *family, Binding *presented)
+read_arguments(FunctionCallInfo fcinfo, Family *family, Presented *presented)
 {
 	memset(family, 0, sizeof(Family));
 	family->client_id = sct_grant_text_argument(fcinfo, ARG_CLIENT_ID, "client_id",
@@ -94,10 +95,7 @@ read_arguments(FunctionCallInfo fcinfo, Family *family, Binding *presented)
 	}
 	if (!PG_ARGISNULL(ARG_DETAILS))
 		family->details = PG_GETARG_JSONB_P(ARG_DETAILS);
-	sct_grant_refuse_argument(fcinfo, ARG_DPOP_PROOF, "dpop_proof");
-	sct_grant_refuse_argument(fcinfo, ARG_CERTIFICATE, "certificate");
-	sct_binding_parse(PG_ARGISNULL(ARG_CNF) ? NULL : PG_GETARG_JSONB_P(ARG_CNF),
-					  true, presented);
+	sct_presented_read(presented, fcinfo, ARG_CNF, ARG_DPOP_PROOF, true);
 }
 
 /* Makes the first token of the family and writes the row and the event. */
@@ -140,58 +138,71 @@ family_begin(FunctionCallInfo fcinfo, Family *family, const Policy *policy,
 	sct_audit_event(&event);
 }
 
-Datum
-sctoken_issue(PG_FUNCTION_ARGS)
+static bool
+fail(Grant *grant, Outcome outcome, const char *reason)
 {
-	MemoryContext caller_context = CurrentMemoryContext;
-	Family		family;
-	Binding		presented;
-	Grant		grant = {0};
+	grant->outcome = outcome;
+	grant->reason = reason;
+	return false;
+}
+
+/* True for success; grant says what happened. */
+static bool
+issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *grant)
+{
 	Policy		policy;
-	QueryScope	scope;
 	ServerSecret secret;
-	Datum		result;
 
-	PreventCommandIfReadOnly("sctoken.issue()");
-	PreventCommandDuringRecovery("sctoken.issue()");
-	read_arguments(fcinfo, &family, &presented);
-	grant.cnf = sct_binding_to_cnf(&presented);
-
-	sct_query_begin(&scope);
-	sct_policy_get(family.client_id, &policy);
+	sct_policy_get(family->client_id, &policy);
+	if (!policy.enabled)
+		return fail(grant, OUTCOME_CLIENT_DISABLED, "disabled");
+	if (!sct_presented_examine(presented, &policy, &grant->outcome, &grant->reason))
+		return false;
+	if (!sct_binding_satisfies(&presented->binding, policy.required_binding))
+		return fail(grant, OUTCOME_BINDING_REQUIRED, "nothing_presented");
+	if (!sct_secret_current(&secret) ||
+		!sct_lock_subject(family->subject, ShareLock))
+		return fail(grant, OUTCOME_BUSY, "lock");
+	if (!sct_presented_record(presented, &grant->outcome, &grant->reason))
+		return false;
 
 	/*
 	 * A confidential client authenticates, which constrains its refresh token
 	 * already, so that it may change its key (RFC 9449 5).
 	 */
+	grant->cnf = presented->cnf;
 	if (policy.client_type == CLIENT_PUBLIC)
-		family.binding = grant.cnf;
+		family->binding = grant->cnf;
+	family_begin(fcinfo, family, &policy, &secret, grant);
+	sct_crypto_cleanse(&secret, sizeof(secret));
+	return true;
+}
 
-	/* results outlive the SPI context */
-	if (!policy.enabled)
-	{
-		MemoryContextSwitchTo(caller_context);
-		result = sct_grant_failure(fcinfo, OUTCOME_CLIENT_DISABLED, "disabled", NULL);
-	}
-	else if (!sct_binding_satisfies(&presented, policy.required_binding))
-	{
-		MemoryContextSwitchTo(caller_context);
-		result = sct_grant_failure(fcinfo, OUTCOME_BINDING_REQUIRED, "nothing_presented",
-								   NULL);
-	}
-	else if (!sct_secret_current(&secret) ||
-			 !sct_lock_subject(family.subject, ShareLock))
-	{
-		MemoryContextSwitchTo(caller_context);
-		result = sct_grant_failure(fcinfo, OUTCOME_BUSY, "lock", NULL);
-	}
-	else
-	{
-		family_begin(fcinfo, &family, &policy, &secret, &grant);
-		sct_crypto_cleanse(&secret, sizeof(secret));
-		MemoryContextSwitchTo(caller_context);
+Datum
+sctoken_issue(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller_context = CurrentMemoryContext;
+	Family		family;
+	Presented	presented;
+	Grant		grant = {0};
+	QueryScope	scope;
+	bool		success;
+	Datum		result;
+
+	PreventCommandIfReadOnly("sctoken.issue()");
+	PreventCommandDuringRecovery("sctoken.issue()");
+	read_arguments(fcinfo, &family, &presented);
+
+	sct_query_begin(&scope);
+	success = issue(fcinfo, &family, &presented, &grant);
+
+	/* the row outlives the SPI context, what it is made of does not */
+	MemoryContextSwitchTo(caller_context);
+	grant.next_nonce = presented.next_nonce;
+	if (success)
 		result = sct_grant_success(fcinfo, &grant, &family);
-	}
+	else
+		result = sct_grant_failure(fcinfo, &grant, NULL);
 	sct_query_end(&scope);
 	return result;
 }

@@ -4,8 +4,8 @@
  *
  * Advisory locks of the transaction in a class of our own, which SQL cannot
  * reach: nobody outside can block a family, and they never meet the keys of an
- * application.  The order is family, replay, replay state, secrets, subject, and
- * never another.
+ * application.  The order is family, secrets, subject, and never another.  That of
+ * a proof stands anywhere: only the same proof, presented twice, meets it.
  */
 #ifndef SCT_LOCK_H
 #define SCT_LOCK_H

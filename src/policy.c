@@ -31,6 +31,7 @@ enum
 	COL_IDLE_TTL,
 	COL_ABSOLUTE_TTL,
 	COL_REQUIRED_BINDING,
+	COL_REQUIRE_NONCE,
 	COL_ON_REUSE,
 	COL_ENABLED,
 	COL_NOT_BEFORE
@@ -39,7 +40,8 @@ enum
 /* The row of '*' comes first. */
 static PreparedQuery policy_query = {
 	.sql = "SELECT client_type, rotation, retry_window, retry_until_confirmed,"
-	" max_retries, idle_ttl, absolute_ttl, required_binding, on_reuse, enabled,"
+	" max_retries, idle_ttl, absolute_ttl, required_binding, require_nonce,"
+	" on_reuse, enabled,"
 	" not_before"
 	" FROM sctoken.client_policy"
 	" WHERE client_id OPERATOR(pg_catalog.=) ANY (ARRAY[$1, '*'])"
@@ -67,6 +69,7 @@ static const Policy builtin_policy = {
 	.idle_ttl = 30 * USECS_PER_DAY,
 	.absolute_ttl = 180 * USECS_PER_DAY,
 	.required_binding = BINDING_NONE,
+	.require_nonce = false,
 	.on_reuse = REUSE_REVOKE_FAMILY,
 	.enabled = true,
 	.not_before = DT_NOBEGIN
@@ -132,6 +135,8 @@ policy_apply(Policy *policy, HeapTuple tuple, TupleDesc tupdesc)
 		policy->absolute_ttl = interval_column(value);
 	if (COLUMN(COL_REQUIRED_BINDING))
 		policy->required_binding = word_index(value, required_bindings);
+	if (COLUMN(COL_REQUIRE_NONCE))
+		policy->require_nonce = DatumGetBool(value);
 	if (COLUMN(COL_ON_REUSE))
 		policy->on_reuse = word_index(value, on_reuses);
 

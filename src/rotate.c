@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "grant.h"
 #include "lock.h"
+#include "presented.h"
 #include "query.h"
 #include "scope.h"
 
@@ -42,8 +43,7 @@ typedef struct Use
 	text	   *client_id;
 	text	   *scope;			/* NULL: all */
 	ArrayType  *audience;		/* NULL: all */
-	Binding		binding;		/* what was presented with the token */
-	Jsonb	   *cnf;			/* the same; NULL: nothing */
+	Presented	with;			/* what was presented with the token */
 	Jsonb	   *context;
 
 	/* found on the way */
@@ -73,11 +73,7 @@ read_arguments(FunctionCallInfo fcinfo, Use *use)
 		use->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
 	if (!PG_ARGISNULL(ARG_CONTEXT))
 		use->context = PG_GETARG_JSONB_P(ARG_CONTEXT);
-	sct_grant_refuse_argument(fcinfo, ARG_DPOP_PROOF, "dpop_proof");
-	sct_grant_refuse_argument(fcinfo, ARG_CERTIFICATE, "certificate");
-	sct_binding_parse(PG_ARGISNULL(ARG_CNF) ? NULL : PG_GETARG_JSONB_P(ARG_CNF),
-					  false, &use->binding);
-	use->cnf = sct_binding_to_cnf(&use->binding);
+	sct_presented_read(&use->with, fcinfo, ARG_CNF, ARG_DPOP_PROOF, false);
 }
 
 static bool
@@ -144,7 +140,7 @@ succeed(Use *use, Outcome outcome, const char *reason, text *refresh_token,
 	grant->generation = generation;
 	grant->scope = use->scope != NULL ? use->scope : use->family.scope;
 	grant->audience = use->audience != NULL ? use->audience : use->family.audience;
-	grant->cnf = use->cnf;
+	grant->cnf = use->with.cnf;
 	grant->family_expires_at = family_expiry(use);
 	grant->expires_at = Min(grant->family_expires_at,
 							rotated_at + use->policy.idle_ttl);
@@ -217,18 +213,18 @@ advance(Use *use, Jsonb *binding, bool with_retry)
 static bool
 rotate_at_once(Use *use)
 {
-	bool		bound = !sct_binding_is_empty(&use->binding);
+	bool		bound = !sct_binding_is_empty(&use->with.binding);
 
-	if (use->policy.rotation != ROTATION_ALWAYS ||
+	if (use->policy.rotation != ROTATION_ALWAYS || use->with.proof != NULL ||
 		use->scope != NULL || use->audience != NULL ||
-		!sct_binding_satisfies(&use->binding, use->policy.required_binding))
+		!sct_binding_satisfies(&use->with.binding, use->policy.required_binding))
 		return false;
 
 	/* whether a retry is possible may depend on a binding that is not read yet */
 	if (bound &&
 		retry_possible(&use->policy, true) != retry_possible(&use->policy, false))
 		return false;
-	return advance(use, use->cnf, retry_possible(&use->policy, bound));
+	return advance(use, use->with.cnf, retry_possible(&use->policy, bound));
 }
 
 /* Everything that can fail without the token being used. */
@@ -241,12 +237,12 @@ check_preconditions(Use *use)
 		memcmp(VARDATA_ANY(family->client_id), VARDATA_ANY(use->client_id),
 			   VARSIZE_ANY_EXHDR(use->client_id)) != 0)
 		return fail_recorded(use, OUTCOME_CLIENT_MISMATCH, "refused", "client");
-	if (!sct_binding_satisfies(&use->binding, use->policy.required_binding))
+	if (!sct_binding_satisfies(&use->with.binding, use->policy.required_binding))
 		return fail(use, OUTCOME_BINDING_REQUIRED, "nothing_presented");
 	if (family->binding != NULL &&
-		!sct_binding_matches(family->binding, &use->binding))
+		!sct_binding_matches(family->binding, &use->with.binding))
 		return fail_recorded(use, OUTCOME_BINDING_MISMATCH, "refused",
-							 sct_binding_is_empty(&use->binding) ?
+							 sct_binding_is_empty(&use->with.binding) ?
 							 "nothing_presented" : "different");
 	if (use->scope != NULL && !sct_scope_is_subset(use->scope, family->scope))
 		return fail(use, OUTCOME_SCOPE_EXCEEDED, "scope");
@@ -278,7 +274,7 @@ is_kept(const Use *use)
 			/* bound to a key, or by client authentication and a key in use */
 			return use->family.binding != NULL ||
 				(use->policy.client_type == CLIENT_CONFIDENTIAL &&
-				 use->cnf != NULL);
+				 use->with.cnf != NULL);
 	}
 	return false;
 }
@@ -435,6 +431,9 @@ use_token(Use *use)
 	sct_policy_get(use->client_id, &use->policy);
 	if (!use->policy.enabled)
 		return fail(use, OUTCOME_CLIENT_DISABLED, "disabled");
+	if (!sct_presented_examine(&use->with, &use->policy,
+							   &use->grant.outcome, &use->grant.reason))
+		return false;
 
 	if (!sct_lock_family(&use->family_id))
 		return fail(use, OUTCOME_BUSY, "lock");
@@ -445,7 +444,9 @@ use_token(Use *use)
 		return true;
 	if (!sct_family_read(&use->family_id, &use->family))
 		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
-	return check_preconditions(use) && use_generation(use);
+	return check_preconditions(use) &&
+		sct_presented_record(&use->with, &use->grant.outcome, &use->grant.reason) &&
+		use_generation(use);
 }
 
 Datum
@@ -466,10 +467,11 @@ sctoken_rotate(PG_FUNCTION_ARGS)
 
 	/* the row outlives the SPI context, what it is made of does not */
 	MemoryContextSwitchTo(caller_context);
+	use.grant.next_nonce = use.with.next_nonce;
 	if (success)
 		result = sct_grant_success(fcinfo, &use.grant, &use.family);
 	else
-		result = sct_grant_failure(fcinfo, use.grant.outcome, use.grant.reason,
+		result = sct_grant_failure(fcinfo, &use.grant,
 								   use.genuine ? &use.token : NULL);
 	sct_crypto_cleanse(&use.token, sizeof(use.token));
 	sct_crypto_cleanse(&use.secret, sizeof(use.secret));

@@ -6,7 +6,7 @@
  * usage:
  *		bench verify SECONDS		EVP_DigestVerify, ES256, the key already loaded
  *		bench import SECONDS		the same, the key loaded anew each time
- *		bench proofs COUNT			COUNT proofs, each of a key of its own, one a line
+ *		bench proofs COUNT IAT		COUNT proofs, each of a key of its own, one a line
  *		bench floor SECONDS CLIENTS	one prepared UPDATE by primary key
  *		bench rotate SECONDS CLIENTS	rotate(), each client on families of its own
  *
@@ -174,7 +174,7 @@ der_to_raw(const unsigned char *der, unsigned char *raw)
 }
 
 static void
-print_proofs(int count)
+print_proofs(int count, int iat)
 {
 	for (int i = 0; i < count; i++)
 	{
@@ -198,8 +198,8 @@ print_proofs(int count)
 				 base64url(point + 1, 32), base64url(point + 33, 32));
 		header = base64url((unsigned char *) buf, strlen(buf));
 		snprintf(buf, sizeof(buf),
-				 "{\"jti\":\"%s\",\"htm\":\"POST\",\"htu\":\"https://server.example.com/token\",\"iat\":1700000000}",
-				 base64url(jti, sizeof(jti)));
+				 "{\"jti\":\"%s\",\"htm\":\"POST\",\"htu\":\"https://server.example.com/token\",\"iat\":%d}",
+				 base64url(jti, sizeof(jti)), iat);
 		payload = base64url((unsigned char *) buf, strlen(buf));
 		snprintf(text, sizeof(text), "%s.%s", header, payload);
 		sign(key, text, strlen(text), sig, &sig_len);
@@ -398,16 +398,16 @@ main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	double		amount = argc > 2 ? atof(argv[2]) : 0;
-	int			clients = argc > 3 ? atoi(argv[3]) : 1;
+	int			clients = argc > 3 ? atoi(argv[3]) : 1;	/* or IAT */
 
 	if (amount <= 0 || clients <= 0)
-		die("usage: bench verify|import|floor|rotate SECONDS [CLIENTS], or bench proofs COUNT");
+		die("usage: bench verify|import|floor|rotate SECONDS [CLIENTS], or bench proofs COUNT IAT");
 	if (strcmp(what, "verify") == 0)
 		bench_verify(amount, 0);
 	else if (strcmp(what, "import") == 0)
 		bench_verify(amount, 1);
 	else if (strcmp(what, "proofs") == 0)
-		print_proofs((int) amount);
+		print_proofs((int) amount, clients);
 	else if (strcmp(what, "floor") == 0)
 		bench_db(amount, clients, 0);
 	else if (strcmp(what, "rotate") == 0)

@@ -45,7 +45,7 @@ SQL
 
 echo "dpop_verify, ES256: microseconds a call, median of $rounds rounds"
 keys=2000
-"$work/bench" proofs $keys >"$work/proofs"
+"$work/bench" proofs $keys 1700000000 >"$work/proofs"
 sql -c "\\copy bench.proof (proof) FROM '$work/proofs'"
 
 # verify_sql KEYS CALLS: microseconds of one dpop_verify inside a query

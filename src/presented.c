@@ -1,0 +1,89 @@
+/*
+ * presented.c
+ *		What a client presents besides its token, see presented.h.
+ */
+#include "sctoken.h"
+
+#include "utils/builtins.h"
+
+#include "core/crypto.h"
+#include "presented.h"
+
+/* The authorization server's name in nonces and replay records. */
+#define SERVER_NAME		"as"
+
+void
+sct_presented_read(Presented *presented, FunctionCallInfo fcinfo,
+				   int cnf_argno, int proof_argno, bool strict)
+{
+	int			htm_argno = proof_argno + 1;
+	int			htu_argno = proof_argno + 2;
+
+	memset(presented, 0, sizeof(Presented));
+	sct_grant_refuse_argument(fcinfo, proof_argno + 3, "certificate");
+	sct_binding_parse(PG_ARGISNULL(cnf_argno) ? NULL : PG_GETARG_JSONB_P(cnf_argno),
+					  strict, &presented->binding);
+	presented->cnf = sct_binding_to_cnf(&presented->binding);
+	if (PG_ARGISNULL(proof_argno))
+		return;
+	presented->proof = palloc(sizeof(DpopCheck));
+	sct_dpop_call_begin(&presented->proof->call, PG_GETARG_TEXT_PP(proof_argno),
+						PG_ARGISNULL(htm_argno) ? NULL : PG_GETARG_TEXT_PP(htm_argno),
+						PG_ARGISNULL(htu_argno) ? NULL : PG_GETARG_TEXT_PP(htu_argno),
+						NULL, NULL);
+	presented->proof->server = SERVER_NAME;
+	presented->proof->server_len = strlen(SERVER_NAME);
+}
+
+static bool
+proof_failed(SctReason verdict, Outcome *outcome, const char **reason)
+{
+	if (verdict == SCT_OK)
+		return false;
+	*reason = sct_reason_word(verdict);
+	if (verdict == SCT_NONCE_REQUIRED || verdict == SCT_NONCE)
+		*outcome = OUTCOME_NONCE_REQUIRED;
+	else if (verdict == SCT_BUSY)
+		*outcome = OUTCOME_BUSY;
+	else
+		*outcome = OUTCOME_PROOF_INVALID;
+	return true;
+}
+
+bool
+sct_presented_examine(Presented *presented, const Policy *policy,
+					  Outcome *outcome, const char **reason)
+{
+	Binding    *binding = &presented->binding;
+	const char *jkt;
+	SctReason	verdict;
+
+	if (presented->proof == NULL)
+		return true;
+	presented->proof->require_nonce = policy->require_nonce;
+	verdict = sct_dpop_check_examine(presented->proof);
+	presented->next_nonce = presented->proof->next_nonce;
+	if (proof_failed(verdict, outcome, reason))
+		return false;
+
+	/* what the caller says it verified must agree with what the proof shows */
+	jkt = presented->proof->call.proof->jkt;
+	if (binding->has[BINDING_JKT] &&
+		!sct_crypto_equal(binding->thumbprint[BINDING_JKT], jkt, SCT_JKT_LEN))
+	{
+		*outcome = OUTCOME_BINDING_MISMATCH;
+		*reason = "disagree";
+		return false;
+	}
+	binding->has[BINDING_JKT] = true;
+	memcpy(binding->thumbprint[BINDING_JKT], jkt, SCT_JKT_LEN);
+	presented->cnf = sct_binding_to_cnf(binding);
+	return true;
+}
+
+bool
+sct_presented_record(Presented *presented, Outcome *outcome, const char **reason)
+{
+	return presented->proof == NULL ||
+		!proof_failed(sct_dpop_check_record(presented->proof), outcome, reason);
+}
