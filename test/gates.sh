@@ -145,7 +145,7 @@ tests_have_outputs()
 # Names of what the script makes with a public name, once for each signature.
 objects()
 {
-	sed -nE "s/^$1 (FUNCTION|PROCEDURE|TABLE|TYPE|VIEW|SCHEMA) ([a-z0-9_.]+).*/\1 \2/p" \
+	sed -nE "s/^$1 (UNLOGGED )?(FUNCTION|PROCEDURE|TABLE|TYPE|VIEW|SCHEMA) ([a-z0-9_.]+).*/\2 \3/p" \
 		"$script" | sort
 }
 
