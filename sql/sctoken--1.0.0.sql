@@ -408,7 +408,7 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_dpop_nonce'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.dpop_nonce(text, text) IS
-'A nonce for the DPoP-Nonce header (RFC 9449 8, 9): 46 characters that only this server can make, the same for sctoken.dpop_nonce_step, accepted for sctoken.dpop_nonce_steps more. No table is written, but for the server''s secret at first use. server: for which of the servers that share the secret, 1 to 1024 bytes; the others refuse it. jkt: the only key that may use it; null: every key. Errors: 22004 server is null; 22023 a malformed argument; 25006 there is no secret yet and the transaction is read-only; 55P03 another session makes it';
+'A nonce for the DPoP-Nonce header (RFC 9449 8, 9): 46 characters that only this server can make, the same for sctoken.dpop_nonce_step, accepted for sctoken.dpop_nonce_steps more. No table is written, but for the server''s secret at first use. server: for which of the servers that share the secret, 1 to 256 bytes; the others refuse it. jkt: the only key that may use it; null: every key. Errors: 22004 server is null; 22023 a malformed argument; 25006 there is no secret yet and the transaction is read-only; 55P03 another session makes it';
 
 REVOKE ALL ON FUNCTION sctoken.dpop_nonce(text, text) FROM PUBLIC;
 
@@ -425,7 +425,7 @@ RETURNS sctoken.dpop_result
 AS 'MODULE_PATHNAME', 'sctoken_dpop_check'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION sctoken.dpop_check(text, text, text, text, text, text, boolean, timestamptz) IS
-'The whole check of a DPoP proof: dpop_verify with the settings, then the nonce, then the replay record (RFC 9449 4.3, 8, 9, 11.1). A proof is accepted once; one that fails a check, or is answered with a nonce, is not used up. Commit before the request is served: a rolled back check forgets the proof. server: names the server in nonces and records, 1 to 256 bytes. require_nonce: whether a nonce is asked for; null: no. next_nonce: to be sent as DPoP-Nonce. Other arguments as dpop_verify. Errors: as dpop_verify; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
+'The whole check of a DPoP proof: dpop_verify with the settings, then the nonce, then the replay record (RFC 9449 4.3, 8, 9, 11.1). A proof is accepted once; one that fails a check, or is answered with a nonce, is not used up. Commit before the request is served: a rolled back check forgets the proof. server: names the server in nonces and records, 1 to 256 bytes. require_nonce: whether a nonce is asked for; null: unless sctoken.dpop_freshness is iat. next_nonce: to be sent as DPoP-Nonce. Other arguments as dpop_verify. Errors: as dpop_verify; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
 
 CREATE FUNCTION sctoken.dpop_check_headers(
     proofs text[],
