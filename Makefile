@@ -15,6 +15,7 @@ OBJS        = src/sctoken.o \
 		src/audit.o \
 		src/binding.o \
 		src/cache.o \
+		src/challenge.o \
 		src/dpop.o \
 		src/dpop_check.o \
 		src/family.o \
@@ -53,7 +54,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_check issue rotate policy revoke privileges
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

@@ -336,6 +336,13 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.htu_normalize(text) IS
 'The form in which htu is compared (RFC 9449 4.3, RFC 3986 6.2.2 and 6.2.3): an absolute http or https URI normalized, query and fragment dropped. Null for null and for a malformed URI';
 
+CREATE FUNCTION sctoken.cnf_matches(cnf jsonb, presented jsonb)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_cnf_matches'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.cnf_matches(jsonb, jsonb) IS
+'Does what was presented meet the confirmation of a token (RFC 7800 3.1, RFC 9449 6.1, RFC 8705 3.1)? cnf: of the token. presented: what the caller has verified, {"jkt": ..} or {"x5t#S256": ..} or both. True only if cnf has a member and each one is known and equal to the presented one, compared in constant time. False, never null, for null, for an empty cnf, for an unknown member of cnf, for a member that is no SHA-256 in base64url. No errors';
+
 CREATE FUNCTION sctoken.token_family_id(token text)
 RETURNS uuid
 AS 'MODULE_PATHNAME', 'sctoken_token_family_id'
@@ -364,6 +371,35 @@ COMMENT ON FUNCTION sctoken.dpop_verify(text, text, text, text, text, interval, 
 'Checks a DPoP proof against a request (RFC 9449 4.3) without nonce and replay; reads no table. proof: value of the one DPoP header; null gives reason missing. htm: method of the request. htu: its URI as the client sees it. access_token: requires the matching ath; null: none was sent, a proof with ath is refused. jkt: thumbprint the key must have, else invalid_token; null: any key. max_age (1 s to 10 min), future_skew (0 to 60 s), algs (JOSE names; an empty array refuses all): null means the setting. at: the clock to compare with; null: the wall clock. Errors: 22004 htm or htu is null; 22023 htm or htu malformed, max_age, future_skew, algs or at out of range';
 
 --
+-- DPoP challenge and metadata
+--
+
+CREATE FUNCTION sctoken.dpop_challenge(
+    error text DEFAULT NULL,
+    algs text[] DEFAULT NULL,
+    nonce text DEFAULT NULL,
+    error_description text DEFAULT NULL,
+    realm text DEFAULT NULL,
+    scope text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_dpop_challenge'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.dpop_challenge(text, text[], text, text, text, text) IS
+'Value of the WWW-Authenticate header of a resource server that asks for DPoP (RFC 9449 7.1, 9). error: as dpop_check gave it; null: none was sent. algs: JOSE names, announced in this order; null: sctoken.dpop_algs; an empty array: not announced. nonce: the one that the same answer carries in its DPoP-Nonce header; it is not in the value, but makes use_dpop_nonce of a null error. error_description, realm, scope: null: left out. Quotes and backslashes are escaped (RFC 9110 5.6.4). Errors: 22023 an unknown algorithm, a nonce that is none (RFC 9449 8.1), a control or non-ASCII character';
+
+CREATE FUNCTION sctoken.dpop_metadata()
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'sctoken_dpop_metadata'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.dpop_metadata() IS
+'Members that DPoP adds to the metadata of an authorization server or protected resource (RFC 9449 5.1, RFC 9728 2): dpop_signing_alg_values_supported, as sctoken.dpop_algs says; no member where it is empty (RFC 8414 3.2). To be merged into the document with ||';
+
+REVOKE ALL ON FUNCTION
+    sctoken.dpop_challenge(text, text[], text, text, text, text),
+    sctoken.dpop_metadata()
+FROM PUBLIC;
+
+--
 -- DPoP nonces
 --
 
@@ -372,7 +408,7 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_dpop_nonce'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.dpop_nonce(text, text) IS
-'A nonce for the DPoP-Nonce header (RFC 9449 8, 9): 46 characters that only this server can make, the same for sctoken.dpop_nonce_step, accepted for sctoken.dpop_nonce_steps more. No table is written, but for the server''s secret at first use. server: for which of the servers that share the secret, 1 to 1024 bytes; the others refuse it. jkt: the only key that may use it; null: every key. Errors: 22004 server is null; 22023 a malformed argument; 25006 there is no secret yet and the transaction is read-only; 55P03 another session makes it';
+'A nonce for the DPoP-Nonce header (RFC 9449 8, 9): 46 characters that only this server can make, the same for sctoken.dpop_nonce_step, accepted for sctoken.dpop_nonce_steps more. No table is written, but for the server''s secret at first use. server: for which of the servers that share the secret, 1 to 256 bytes; the others refuse it. jkt: the only key that may use it; null: every key. Errors: 22004 server is null; 22023 a malformed argument; 25006 there is no secret yet and the transaction is read-only; 55P03 another session makes it';
 
 REVOKE ALL ON FUNCTION sctoken.dpop_nonce(text, text) FROM PUBLIC;
 
@@ -389,7 +425,7 @@ RETURNS sctoken.dpop_result
 AS 'MODULE_PATHNAME', 'sctoken_dpop_check'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION sctoken.dpop_check(text, text, text, text, text, text, boolean, timestamptz) IS
-'The whole check of a DPoP proof: dpop_verify with the settings, then the nonce, then the replay record (RFC 9449 4.3, 8, 9, 11.1). A proof is accepted once; one that fails a check, or is answered with a nonce, is not used up. Commit before the request is served: a rolled back check forgets the proof. server: names the server in nonces and records, 1 to 256 bytes. require_nonce: whether a nonce is asked for; null: no. next_nonce: to be sent as DPoP-Nonce. Other arguments as dpop_verify. Errors: as dpop_verify; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
+'The whole check of a DPoP proof: dpop_verify with the settings, then the nonce, then the replay record (RFC 9449 4.3, 8, 9, 11.1). A proof is accepted once; one that fails a check, or is answered with a nonce, is not used up. Commit before the request is served: a rolled back check forgets the proof. server: names the server in nonces and records, 1 to 256 bytes. require_nonce: whether a nonce is asked for; null: unless sctoken.dpop_freshness is iat. next_nonce: to be sent as DPoP-Nonce. Other arguments as dpop_verify. Errors: as dpop_verify; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
 
 CREATE FUNCTION sctoken.dpop_check_headers(
     proofs text[],

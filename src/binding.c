@@ -4,12 +4,16 @@
  */
 #include "sctoken.h"
 
+#include "fmgr.h"
+
 #include "core/base64url.h"
 #include "core/crypto.h"
 #include "binding.h"
 
 /* In the order of BindingMember. */
 static const char *const member_names[BINDING_MEMBERS] = {"jkt", "x5t#S256"};
+
+PG_FUNCTION_INFO_V1(sctoken_cnf_matches);
 
 static int
 member_index(const JsonbValue *name)
@@ -159,7 +163,8 @@ sct_binding_matches(Jsonb *stored, const Binding *presented)
 	bool		unknown;
 
 	if (!JB_ROOT_IS_OBJECT(stored) ||
-		read_members(stored, &binding, &unknown) != NULL || unknown)
+		read_members(stored, &binding, &unknown) != NULL || unknown ||
+		sct_binding_is_empty(&binding))
 		return false;
 	for (int i = 0; i < BINDING_MEMBERS; i++)
 	{
@@ -170,4 +175,20 @@ sct_binding_matches(Jsonb *stored, const Binding *presented)
 			return false;
 	}
 	return true;
+}
+
+Datum
+sctoken_cnf_matches(PG_FUNCTION_ARGS)
+{
+	Jsonb	   *presented;
+	Binding		binding;
+	bool		unknown;
+
+	/* never null: a null condition may pass for true, as in a CHECK */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_BOOL(false);
+	presented = PG_GETARG_JSONB_P(1);
+	PG_RETURN_BOOL(JB_ROOT_IS_OBJECT(presented) &&
+				   read_members(presented, &binding, &unknown) == NULL &&
+				   sct_binding_matches(PG_GETARG_JSONB_P(0), &binding));
 }

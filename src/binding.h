@@ -45,7 +45,8 @@ extern bool sct_binding_satisfies(const Binding *binding, RequiredBinding requir
 
 /*
  * Does every member of a stored binding equal the presented one?  A stored member
- * that is unknown here is not equal to anything.
+ * that is unknown here is not equal to anything, and a binding without members
+ * matches nothing.
  */
 extern bool sct_binding_matches(Jsonb *stored, const Binding *presented);
 

@@ -128,7 +128,8 @@ check_begin(FunctionCallInfo fcinfo, DpopCheck *check, text *proof)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must have 1 to %d bytes", "server",
 						SCT_DPOP_MAX_SERVER)));
-	check->require_nonce = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+	check->require_nonce = PG_ARGISNULL(6) ?
+		sct_dpop_freshness != FRESHNESS_IAT : PG_GETARG_BOOL(6);
 	if (!PG_ARGISNULL(7))
 		sct_dpop_call_set_clock(&check->call, PG_GETARG_TIMESTAMPTZ(7));
 }

@@ -8,12 +8,12 @@
  */
 #include "sctoken.h"
 
+#include "common/int.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "core/base64url.h"
-#include "core/dpop_proof.h"
 #include "core/nonce.h"
 #include "nonce.h"
 #include "query.h"
@@ -43,11 +43,11 @@ scope_of(const char *server, size_t server_len, const char *jkt)
 {
 	SctNonceScope scope;
 
-	if (server_len == 0 || server_len > SCT_NONCE_MAX_SERVER)
+	if (server_len == 0 || server_len > SCT_DPOP_MAX_SERVER)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must have 1 to %d bytes",
-						"server", SCT_NONCE_MAX_SERVER)));
+						"server", SCT_DPOP_MAX_SERVER)));
 	scope.server = server;
 	scope.server_len = server_len;
 	scope.jkt = jkt;
@@ -94,7 +94,7 @@ sct_nonce_check(const char *nonce, size_t len, const char *server,
 		!sct_secret_find(parsed.key_id, &secret))
 		return verdict;
 	reason = secret.takes_nonces ?
-		sct_nonce_verify(&parsed, secret.nonce_key, &scope) : SCT_NONCE;
+		sct_nonce_verify(&parsed, secret.nonce_key, &scope, &clock) : SCT_NONCE;
 	sct_crypto_cleanse(&secret, sizeof(secret));
 	if (reason == SCT_INTERNAL)
 		elog(ERROR, "libcrypto failed");

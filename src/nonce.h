@@ -21,7 +21,7 @@ typedef struct NonceVerdict
 
 /*
  * Both are to be called between sct_query_begin() and sct_query_end().  server is
- * a name of 1 to 1024 bytes, else 22023; jkt has 43 characters or is NULL.
+ * a name of 1 to 256 bytes, else 22023; jkt has 43 characters or is NULL.
  */
 
 /*

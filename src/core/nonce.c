@@ -5,7 +5,6 @@
 #include "../compat.h"
 
 #include "base64url.h"
-#include "dpop_proof.h"
 #include "nonce.h"
 
 /* Keeps the MAC apart from whatever else a key of the server may sign. */
@@ -20,7 +19,7 @@
 #define AT_MAC			(AT_STEP + STEP_LEN)
 #define BYTES			(AT_MAC + SCT_NONCE_MAC_LEN)
 
-#define SERVER_LEN_LEN	4
+#define NUMBER_LEN		4		/* of the settings, and of a length */
 
 StaticAssertDecl(SCT_BASE64URL_ENCODED_LEN(BYTES) == SCT_NONCE_LEN,
 				 "length of a nonce's text");
@@ -47,20 +46,24 @@ write_head(const SctNonce *nonce, uint8 *head)
 /* Writes SCT_SHA256_LEN bytes, of which a nonce has the first. */
 static SctReason
 compute_mac(const SctNonce *nonce, const uint8 *key, const SctNonceScope *scope,
-			uint8 *mac)
+			const SctNonceClock *clock, uint8 *mac)
 {
-	uint8		data[DOMAIN_LEN + AT_MAC + SERVER_LEN_LEN +
-					 SCT_NONCE_MAX_SERVER + SCT_JKT_LEN];
+	uint8		data[DOMAIN_LEN + AT_MAC + 3 * NUMBER_LEN +
+					 SCT_DPOP_MAX_SERVER + SCT_JKT_LEN];
 	uint8	   *p = data;
 
-	if (scope->server_len == 0 || scope->server_len > SCT_NONCE_MAX_SERVER)
+	if (scope->server_len == 0 || scope->server_len > SCT_DPOP_MAX_SERVER)
 		return SCT_NONCE;
 	memcpy(p, DOMAIN, DOMAIN_LEN);
 	p += DOMAIN_LEN;
 	write_head(nonce, p);
 	p += AT_MAC;
-	write_int(scope->server_len, SERVER_LEN_LEN, p);
-	p += SERVER_LEN_LEN;
+	write_int((uint64) clock->step_length, NUMBER_LEN, p);
+	p += NUMBER_LEN;
+	write_int((uint64) clock->steps, NUMBER_LEN, p);
+	p += NUMBER_LEN;
+	write_int(scope->server_len, NUMBER_LEN, p);
+	p += NUMBER_LEN;
 	memcpy(p, scope->server, scope->server_len);
 	p += scope->server_len;
 	if (nonce->form == SCT_NONCE_BOUND)
@@ -96,14 +99,14 @@ sct_nonce_parse(const char *text, size_t len, SctNonce *nonce)
 
 SctReason
 sct_nonce_verify(const SctNonce *nonce, const uint8 *key,
-				 const SctNonceScope *scope)
+				 const SctNonceScope *scope, const SctNonceClock *clock)
 {
 	uint8		mac[SCT_SHA256_LEN];
 	SctReason	reason;
 
 	if (nonce->form == SCT_NONCE_BOUND && scope->jkt == NULL)
 		return SCT_NONCE;
-	reason = compute_mac(nonce, key, scope, mac);
+	reason = compute_mac(nonce, key, scope, clock, mac);
 	if (reason == SCT_OK &&
 		!sct_crypto_equal(nonce->mac, mac, SCT_NONCE_MAC_LEN))
 		reason = SCT_NONCE;
@@ -147,7 +150,7 @@ sct_nonce_build(uint8 key_id, const uint8 *key, const SctNonceScope *scope,
 	nonce.form = scope->jkt != NULL ? SCT_NONCE_BOUND : SCT_NONCE_UNBOUND;
 	nonce.key_id = key_id;
 	nonce.step = clock->now < 0 ? 0 : clock->now / clock->step_length;
-	reason = compute_mac(&nonce, key, scope, mac);
+	reason = compute_mac(&nonce, key, scope, clock, mac);
 	if (reason != SCT_OK)
 		return reason;
 	write_head(&nonce, bytes);

@@ -5,20 +5,21 @@
  *
  *		base64url(form 1 | key id 1 | step 8 | MAC 24)
  *
- * step is the number of the length of time (counted from 1970) in which the nonce
- * was made, most significant byte first.  MAC is HMAC-SHA256, cut to 24 bytes, over
- * "sctoken nonce", form, key id, step, the length of the server's name (4 bytes),
- * the name, and for SCT_NONCE_BOUND the 43 characters of the thumbprint.  So a
- * nonce of one server is none for another, and cannot be foreseen.
+ * step is the number of the step of the clock (counted from 1970) in which the
+ * nonce was made, most significant byte first as all numbers here.  MAC is
+ * HMAC-SHA256, cut to 24 bytes, over "sctoken nonce", form, key id, step, the
+ * length of a step (4 bytes) and how many more it holds (4 bytes), the length of
+ * the server's name (4 bytes), the name, and for SCT_NONCE_BOUND the 43 characters
+ * of the thumbprint.  So a nonce of one server is none for another, it cannot be
+ * foreseen, and no change of the settings makes one that has ended live again.
  */
 #ifndef SCT_NONCE_H
 #define SCT_NONCE_H
 
-#include "crypto.h"
+#include "dpop_proof.h"
 
 #define SCT_NONCE_LEN			46	/* characters */
 #define SCT_NONCE_MAC_LEN		24
-#define SCT_NONCE_MAX_SERVER	1024	/* bytes of a server's name */
 
 /* For whom a nonce is: the first byte, which is the version too. */
 #define SCT_NONCE_UNBOUND		1	/* for every key */
@@ -36,11 +37,11 @@ typedef struct SctNonce
 typedef struct SctNonceScope
 {
 	const char *server;
-	size_t		server_len;		/* 1 to SCT_NONCE_MAX_SERVER */
+	size_t		server_len;		/* 1 to SCT_DPOP_MAX_SERVER */
 	const char *jkt;			/* 43 characters; NULL: unknown, or every key */
 } SctNonceScope;
 
-/* The clock and the policy.  Seconds; now counts from 1970-01-01 UTC. */
+/* The clock and the settings.  Seconds; now counts from 1970-01-01 UTC. */
 typedef struct SctNonceClock
 {
 	int64		now;
@@ -62,12 +63,13 @@ typedef struct SctNonceLife
 extern SctReason sct_nonce_parse(const char *text, size_t len, SctNonce *nonce);
 
 /*
- * Was it made with this key (32 bytes) for this scope?  An unbound nonce holds for
- * every key, a bound one for that of scope->jkt alone.  SCT_NONCE when not.  The
- * MAC is compared in constant time.
+ * Was it made with this key (32 bytes), for this scope, under these settings?  An
+ * unbound nonce holds for every key, a bound one for that of scope->jkt alone.
+ * SCT_NONCE when not.  The MAC is compared in constant time.
  */
 extern SctReason sct_nonce_verify(const SctNonce *nonce, const uint8 *key,
-								  const SctNonceScope *scope);
+								  const SctNonceScope *scope,
+								  const SctNonceClock *clock);
 
 /*
  * Does it hold now?  A nonce of the next step does, for that is what a node whose

@@ -70,6 +70,14 @@ SELECT verdict(:'proof1', future_skew => i) FROM unnest(ARRAY['-1 s', '61 s']::i
 SELECT verdict(:'proof1', at => t) FROM unnest(ARRAY['infinity', '-infinity']::timestamptz[]) AS t;
 SELECT verdict(:'proof1', at => t) FROM unnest(ARRAY['4713-01-01 BC', '294276-12-31']::timestamptz[]) AS t;
 
+-- http is for whoever says that its own URI is http; off, that is misuse.  A proof made for the other scheme never passes.
+SELECT verdict(:'proof1', htu => 'http://server.example.com/token');
+SET sctoken.dpop_allow_http = off;
+SELECT verdict(:'proof1', htu => u) FROM unnest(ARRAY['https://server.example.com/token', 'http://server.example.com/token', 'HTTP://server.example.com', 'http://[', 'ftp://server.example.com/']) AS u;
+-- The pure function reads no setting.
+SELECT sctoken.htu_normalize('HTTP://server.example.com');
+RESET sctoken.dpop_allow_http;
+
 -- Algorithms: an unknown name is misuse, an empty list refuses all.
 SELECT verdict(:'proof1', algs => a::text[]) FROM (VALUES ('{}'), ('{ES256}'), ('{PS256,EdDSA}'), ('{none}'), ('{HS256}'), ('{es256}'), ('{NULL}'), ('{ES256K}')) AS v(a);
 SET sctoken.dpop_algs = 'PS256, RS256';

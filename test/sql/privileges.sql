@@ -2,7 +2,7 @@
 TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
 CREATE ROLE regress_sctoken_nobody;
 CREATE ROLE regress_sctoken_as;
-GRANT EXECUTE ON FUNCTION sctoken.issue, sctoken.rotate, sctoken.introspect, sctoken.revoke TO regress_sctoken_as;
+GRANT EXECUTE ON FUNCTION sctoken.issue, sctoken.rotate, sctoken.introspect, sctoken.revoke, sctoken.dpop_nonce, sctoken.dpop_challenge, sctoken.dpop_metadata TO regress_sctoken_as;
 
 SET ROLE regress_sctoken_nobody;
 SELECT sctoken.htu_normalize('HTTPS://example.com');
@@ -11,6 +11,10 @@ SELECT sctoken.rotate('x', 'app');
 SELECT sctoken.introspect('x');
 SELECT sctoken.revoke('x', 'app');
 SELECT sctoken.revoke_family('00000000-0000-7000-8000-000000000000', 'x');
+SELECT sctoken.dpop_nonce();
+SELECT sctoken.dpop_challenge();
+SELECT sctoken.dpop_metadata();
+SELECT sctoken.cnf_matches('{}', '{}');
 SELECT sctoken.hash_equal('x', 'x');
 SELECT * FROM sctoken.family;
 SELECT * FROM sctoken.server_secret;
@@ -21,6 +25,10 @@ CREATE TABLE sctoken.mine ();
 SET sctoken.audit = 'lifecycle';
 SET sctoken.dpop_max_age = 600;
 SET sctoken.dpop_algs = 'RS256';
+SET sctoken.dpop_allow_http = on;
+SET sctoken.dpop_freshness = 'nonce';
+SET sctoken.dpop_nonce_step = 300;
+SET sctoken.dpop_nonce_steps = 10;
 SET sctoken.lock_timeout = 0;
 RESET ROLE;
 
@@ -30,6 +38,7 @@ SELECT outcome, refresh_token AS t1, family_id FROM sctoken.issue('app', 'alice'
 SELECT outcome FROM sctoken.rotate(:'t1', 'app');
 SELECT sctoken.introspect(:'t1');
 SELECT sctoken.revoke(:'t1', 'app');
+SELECT length(sctoken.dpop_nonce()), sctoken.dpop_challenge('invalid_token'), sctoken.dpop_metadata() ? 'dpop_signing_alg_values_supported' AS metadata;
 SELECT sctoken.revoke_family(:'family_id', 'x');
 SELECT * FROM sctoken.family;
 SELECT current_user, session_user = current_user AS same;

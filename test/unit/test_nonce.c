@@ -15,15 +15,15 @@
 
 /*
  * What another implementation (Python's hmac and base64) makes: of now, for the
- * server "as" under mac key 1 to 32 with the key id 7; and the same with other
- * steps and another form, all with a good MAC.
+ * server "as", under mac key 1 to 32 with the key id 7, in steps of 60 s that hold
+ * for 3 more; and the same with other steps and another form, with a good MAC.
  */
-#define KNOWN			"AQcAAAAAAbBVFQVKvMa95sdu3eBDfKvyMzA12vpet8pDgQ"
-#define KNOWN_BOUND		"AgcAAAAAAbBVFdlE-wWYMg1hkjZ2XnHsQYwDCcotx_xpZA"
-#define STEP_ZERO		"AQcAAAAAAAAAAEbYFmGnKy0eFYfGEW59lZmNoyxtnPvI8g"
-#define STEP_MAX		"AQd__________1AGGXFKQn1eOuAATAgHlkaRTWtLJyCuYw"
-#define STEP_NEGATIVE	"AQeAAAAAAAAAAFJBLS2QDGkitZ5myuB35lTpoObjouyUxA"
-#define FORM_UNKNOWN	"AwcAAAAAAbBVFUddTKxUAHfpO7yYNTQgbHhB7tLBrK9q1g"
+#define KNOWN			"AQcAAAAAAbBVFanDPyUUTNroXTKBfKne0AC2F4au3OYbNA"
+#define KNOWN_BOUND		"AgcAAAAAAbBVFUxA6n6FTUX_46OtBxRDBCwbk8nBVRkclg"
+#define STEP_ZERO		"AQcAAAAAAAAAAPgQTvd8dbgxAqieHeR7VP3x-uvUZlRkQA"
+#define STEP_MAX		"AQd__________xghz4ea4Ng8aBnKfNunaI14yq95wendSw"
+#define STEP_NEGATIVE	"AQeAAAAAAAAAAMHshQ2WccOOGO8gPztiVE5OuSM3yEuWPQ"
+#define FORM_UNKNOWN	"AwcAAAAAAbBVFS97ee8c9Vljf3jWFlTXi-C-5FYxG7d7aw"
 
 static const uint8 key[32] = {
 	1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
@@ -58,7 +58,7 @@ check(const char *text, size_t len, const uint8 *mac_key, SctNonceScope who,
 	if (reason == SCT_OK)
 		reason = sct_nonce_current(&nonce, &clock, life);
 	if (reason == SCT_OK)
-		reason = sct_nonce_verify(&nonce, mac_key, &who);
+		reason = sct_nonce_verify(&nonce, mac_key, &who, &clock);
 	return reason;
 }
 
@@ -123,6 +123,7 @@ test_form(void)
 		uint8		bytes[SCT_BASE64URL_DECODED_LEN(SCT_NONCE_LEN)];
 		size_t		len;
 		SctNonceScope who = scope("as", JKT);
+		SctNonceClock now = clock_at(NOW);
 
 		(void) sct_base64url_decode(text, SCT_NONCE_LEN, bytes, &len);
 		bytes[i / 8] ^= (uint8) (1 << (i % 8));
@@ -130,7 +131,7 @@ test_form(void)
 		if (sct_nonce_parse(copy, SCT_NONCE_LEN, &nonce) != SCT_OK)
 			refused++;
 		else
-			taken += sct_nonce_verify(&nonce, key, &who) == SCT_OK;
+			taken += sct_nonce_verify(&nonce, key, &who, &now) == SCT_OK;
 	}
 	ok(taken == 0, "10c 31: no changed bit, the key id's included, has this MAC");
 	ok(refused == 9, "no bit of the form, nor the sign of the step, can change");
@@ -156,7 +157,7 @@ static void
 test_scope(void)
 {
 	char		text[SCT_NONCE_LEN + 1];
-	char		longest[SCT_NONCE_MAX_SERVER + 2];
+	char		longest[SCT_DPOP_MAX_SERVER + 2];
 	SctNonceScope who;
 	SctNonceClock now = clock_at(NOW);
 	SctNonceLife life;
@@ -189,12 +190,12 @@ test_scope(void)
 	   "a name that ends in the thumbprint is another name");
 
 	memset(longest, 'a', sizeof(longest));
-	longest[SCT_NONCE_MAX_SERVER] = '\0';
+	longest[SCT_DPOP_MAX_SERVER] = '\0';
 	build(scope(longest, JKT), NOW, text);
 	ok(check_for(text, scope(longest, JKT)) == SCT_OK,
-	   "a name may be %d bytes long", SCT_NONCE_MAX_SERVER);
-	longest[SCT_NONCE_MAX_SERVER] = 'a';
-	longest[SCT_NONCE_MAX_SERVER + 1] = '\0';
+	   "a name may be %d bytes long", SCT_DPOP_MAX_SERVER);
+	longest[SCT_DPOP_MAX_SERVER] = 'a';
+	longest[SCT_DPOP_MAX_SERVER + 1] = '\0';
 	who = scope(longest, NULL);
 	ok(sct_nonce_build(7, key, &who, &now, text) != SCT_OK &&
 	   check_for(KNOWN, who) != SCT_OK, "and no longer");
@@ -223,6 +224,23 @@ test_time(void)
 	   "10c 26: a nonce of the next step holds");
 	ok(check_at(KNOWN, begin - 61, &life) == SCT_NONCE,
 	   "10c 27: one of two steps ahead does not");
+
+	/* whoever changes the settings lets no nonce live again */
+	for (int64 steps = 0; steps <= 10; steps++)
+	{
+		SctNonceClock clock = {NOW, 60, steps};
+
+		wrong += (check(KNOWN, SCT_NONCE_LEN, key, scope("as", NULL), clock,
+						&life) == SCT_OK) != (steps == 3);
+	}
+	for (int64 step_length = 1; step_length <= 600; step_length++)
+	{
+		SctNonceClock clock = {STEP * step_length, step_length, 3};
+
+		wrong += (check(KNOWN, SCT_NONCE_LEN, key, scope("as", NULL), clock,
+						&life) == SCT_OK) != (step_length == 60);
+	}
+	ok(wrong == 0, "a nonce does not hold under other settings");
 
 	/* 10c 41 */
 	ok(check_at(KNOWN, begin - 1, &life) == SCT_OK && !life.renew &&
