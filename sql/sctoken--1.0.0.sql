@@ -83,7 +83,7 @@ COMMENT ON COLUMN sctoken.client_policy.max_retries IS 'How many retries one rot
 COMMENT ON COLUMN sctoken.client_policy.idle_ttl IS 'How long a refresh token lives when it is not used; default 30 days';
 COMMENT ON COLUMN sctoken.client_policy.absolute_ttl IS 'How long a family lives at most; fixed at issue, a shorter one holds for living families too; default 180 days';
 COMMENT ON COLUMN sctoken.client_policy.required_binding IS 'What must be presented at issue and rotate: none (default), dpop (jkt), mtls (x5t#S256) or any of the two; otherwise binding_required';
-COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof given to issue or rotate must carry a nonce of this server (RFC 9449 8); default false';
+COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof given to issue or rotate must carry a nonce of this server (RFC 9449 8); default: unless sctoken.dpop_freshness is iat';
 COMMENT ON COLUMN sctoken.client_policy.on_reuse IS 'What a used token that comes back does: revoke_family (default), revoke_subject_client (all families of that subject and client), refuse (nothing but the refusal)';
 COMMENT ON COLUMN sctoken.client_policy.enabled IS 'false: every call for the client is client_disabled and changes nothing; adds up with that of ''*'' (either one stops)';
 COMMENT ON COLUMN sctoken.client_policy.not_before IS 'Families created at or before this time are revoked; adds up with that of ''*'' (the later one holds)';

@@ -129,7 +129,7 @@ check_begin(FunctionCallInfo fcinfo, DpopCheck *check, text *proof)
 				 errmsg("argument \"%s\" must have 1 to %d bytes", "server",
 						SCT_DPOP_MAX_SERVER)));
 	check->require_nonce = PG_ARGISNULL(6) ?
-		sct_dpop_freshness != FRESHNESS_IAT : PG_GETARG_BOOL(6);
+		sct_nonce_is_required() : PG_GETARG_BOOL(6);
 	if (!PG_ARGISNULL(7))
 		sct_dpop_call_set_clock(&check->call, PG_GETARG_TIMESTAMPTZ(7));
 }

@@ -54,6 +54,12 @@ scope_of(const char *server, size_t server_len, const char *jkt)
 	return scope;
 }
 
+bool
+sct_nonce_is_required(void)
+{
+	return sct_dpop_freshness != FRESHNESS_IAT;
+}
+
 text *
 sct_nonce_make(const char *server, size_t server_len, const char *jkt,
 			   TimestampTz now)

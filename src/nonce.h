@@ -19,8 +19,11 @@ typedef struct NonceVerdict
 	TimestampTz expires_at;		/* when valid: from then on it is not */
 } NonceVerdict;
 
+/* Is a nonce required where neither the call nor a policy says so? */
+extern bool sct_nonce_is_required(void);
+
 /*
- * Both are to be called between sct_query_begin() and sct_query_end().  server is
+ * The others are to be called between sct_query_begin() and sct_query_end().  server is
  * a name of 1 to 256 bytes, else 22023; jkt has 43 characters or is NULL.
  */
 

@@ -69,7 +69,7 @@ static const Policy builtin_policy = {
 	.idle_ttl = 30 * USECS_PER_DAY,
 	.absolute_ttl = 180 * USECS_PER_DAY,
 	.required_binding = BINDING_NONE,
-	.require_nonce = false,
+	.has_require_nonce = false,
 	.on_reuse = REUSE_REVOKE_FAMILY,
 	.enabled = true,
 	.not_before = DT_NOBEGIN
@@ -136,7 +136,10 @@ policy_apply(Policy *policy, HeapTuple tuple, TupleDesc tupdesc)
 	if (COLUMN(COL_REQUIRED_BINDING))
 		policy->required_binding = word_index(value, required_bindings);
 	if (COLUMN(COL_REQUIRE_NONCE))
+	{
+		policy->has_require_nonce = true;
 		policy->require_nonce = DatumGetBool(value);
+	}
 	if (COLUMN(COL_ON_REUSE))
 		policy->on_reuse = word_index(value, on_reuses);
 

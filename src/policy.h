@@ -47,6 +47,7 @@ typedef struct Policy
 	int64		idle_ttl;
 	int64		absolute_ttl;
 	RequiredBinding required_binding;
+	bool		has_require_nonce;	/* else sctoken.dpop_freshness says it */
 	bool		require_nonce;
 	OnReuse		on_reuse;
 	bool		enabled;

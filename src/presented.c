@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 
 #include "core/crypto.h"
+#include "nonce.h"
 #include "presented.h"
 
 /* The authorization server's name in nonces and replay records. */
@@ -60,7 +61,8 @@ sct_presented_examine(Presented *presented, const Policy *policy,
 
 	if (presented->proof == NULL)
 		return true;
-	presented->proof->require_nonce = policy->require_nonce;
+	presented->proof->require_nonce = policy->has_require_nonce ?
+		policy->require_nonce : sct_nonce_is_required();
 	verdict = sct_dpop_check_examine(presented->proof);
 	presented->next_nonce = presented->proof->next_nonce;
 	if (proof_failed(verdict, outcome, reason))

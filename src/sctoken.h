@@ -15,9 +15,9 @@ typedef enum AuditLevel
 } AuditLevel;
 
 /*
- * sctoken.dpop_freshness: what bounds the age of a proof.  A call that requires
- * a nonce against FRESHNESS_IAT is answered as with FRESHNESS_BOTH, one that
- * requires none as with FRESHNESS_IAT.
+ * sctoken.dpop_freshness: what bounds the age of a proof.  A call or policy that
+ * requires a nonce against FRESHNESS_IAT is answered as with FRESHNESS_BOTH, one
+ * that requires none as with FRESHNESS_IAT.
  */
 typedef enum DpopFreshness
 {

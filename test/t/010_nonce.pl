@@ -184,6 +184,28 @@ foreach my $off (-$day, $day)
 	is($word, "invalid_dpop_proof $reason", 'nonce: without one, iat counts');
 }
 
+# issue and rotate: the client's policy goes before the setting.
+sub issue
+{
+	my ($client, $settings) = @_;
+	my $proof = proof();
+
+	return $node->safe_psql('postgres', $settings . qq{
+SELECT outcome, error, length(next_nonce)
+  FROM sctoken.issue('$client', 'alice', dpop_proof => '$proof', htu => '$htu')});
+}
+$node->safe_psql('postgres',
+	"INSERT INTO sctoken.client_policy (client_id, require_nonce) VALUES ('always', true), ('never', false)");
+is(issue('app', ''), 'issued||', 'no nonce is asked for by default');
+is(issue('always', ''), 'nonce_required|use_dpop_nonce|46', 'a policy can ask for one');
+foreach my $mode ('both', 'nonce')
+{
+	my $settings = "SET sctoken.dpop_freshness = '$mode';";
+
+	is(issue('app', $settings), 'nonce_required|use_dpop_nonce|46', "39: $mode: one is asked for");
+	is(issue('never', $settings), 'issued||', "$mode: a policy can do without");
+}
+
 # A rotation of the secret
 sub rotate_secret
 {
