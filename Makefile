@@ -18,6 +18,7 @@ OBJS        = src/sctoken.o \
 		src/challenge.o \
 		src/dpop.o \
 		src/dpop_check.o \
+		src/encoding.o \
 		src/family.o \
 		src/grant.o \
 		src/interval.o \

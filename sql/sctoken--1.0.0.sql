@@ -199,6 +199,7 @@ CREATE TABLE sctoken.dpop_replay_store (
     store text NOT NULL,
     generation bigint NOT NULL,
     since timestamptz NOT NULL,
+    max_age integer NOT NULL,
     future_skew integer NOT NULL,
     CONSTRAINT dpop_replay_store_pkey PRIMARY KEY (store),
     CONSTRAINT dpop_replay_store_store_check
@@ -209,6 +210,7 @@ COMMENT ON TABLE sctoken.dpop_replay_store IS
 COMMENT ON COLUMN sctoken.dpop_replay_store.store IS 'logged or unlogged (sctoken.replay_store)';
 COMMENT ON COLUMN sctoken.dpop_replay_store.generation IS 'How often the ring moved; modulo 3 it is the current table';
 COMMENT ON COLUMN sctoken.dpop_replay_store.since IS 'When it moved last';
+COMMENT ON COLUMN sctoken.dpop_replay_store.max_age IS 'The largest sctoken.dpop_max_age that was used with it, in seconds: records live long enough for it';
 COMMENT ON COLUMN sctoken.dpop_replay_store.future_skew IS 'The largest sctoken.dpop_future_skew that was used with it, in seconds';
 
 CREATE TABLE sctoken.dpop_replay_horizon (
@@ -217,7 +219,7 @@ CREATE TABLE sctoken.dpop_replay_horizon (
 CREATE UNIQUE INDEX dpop_replay_horizon_one_row ON sctoken.dpop_replay_horizon ((true));
 COMMENT ON TABLE sctoken.dpop_replay_horizon IS
 'One row from the first accepted proof on. In a dump, so that a restored database knows that it has a past';
-COMMENT ON COLUMN sctoken.dpop_replay_horizon.horizon IS 'Proofs made at or before this time are refused; moves when accepted proofs may have been forgotten: a crash with the unlogged store, a restored dump';
+COMMENT ON COLUMN sctoken.dpop_replay_horizon.horizon IS 'Proofs made at or before this time are refused; moves when accepted proofs may have been forgotten: a crash with the unlogged store, a restored dump, a raised sctoken.dpop_max_age';
 
 CREATE UNLOGGED TABLE sctoken.dpop_replay_marker (
     made_at timestamptz NOT NULL
@@ -256,7 +258,7 @@ COMMENT ON COLUMN sctoken.dpop_result.valid IS 'Whether the proof is accepted; n
 COMMENT ON COLUMN sctoken.dpop_result.error IS 'OAuth error code: invalid_dpop_proof, use_dpop_nonce, invalid_token';
 COMMENT ON COLUMN sctoken.dpop_result.reason IS 'Which check failed, a stable word';
 COMMENT ON COLUMN sctoken.dpop_result.jkt IS 'SHA-256 thumbprint of the proof''s key (RFC 9449 6.1)';
-COMMENT ON COLUMN sctoken.dpop_result.jti IS 'The proof''s jti; null also where the encoding of the database cannot hold it';
+COMMENT ON COLUMN sctoken.dpop_result.jti IS 'The proof''s jti; where the database''s encoding lacks a character of it, spelled as in JSON';
 COMMENT ON COLUMN sctoken.dpop_result.iat IS 'When the client says it made the proof';
 COMMENT ON COLUMN sctoken.dpop_result.nonce IS 'The nonce claim; null: absent';
 COMMENT ON COLUMN sctoken.dpop_result.ath IS 'The ath claim; null: absent';

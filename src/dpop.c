@@ -8,11 +8,9 @@
 #include "sctoken.h"
 
 #include "access/htup_details.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -21,6 +19,7 @@
 #include "core/dpop_proof.h"
 #include "core/uri.h"
 #include "dpop.h"
+#include "encoding.h"
 #include "interval.h"
 
 /* Microseconds from 1970-01-01, where JWT counts from, to 2000-01-01 */
@@ -99,65 +98,6 @@ void
 sct_dpop_assign_algs(const char *newval pg_attribute_unused(), void *extra)
 {
 	setting_algs = *(SctAlgSet *) extra;
-}
-
-/* Strings of a proof are UTF-8; NULL where the database cannot hold this one. */
-static text *
-utf8_to_text(const char *utf8, size_t len)
-{
-	int			encoding = GetDatabaseEncoding();
-	Oid			proc;
-	size_t		size;
-	char	   *converted;
-
-	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
-		return cstring_to_text_with_len(utf8, (int) len);
-	proc = FindDefaultConversionProc(PG_UTF8, encoding);
-	if (!OidIsValid(proc))
-		return NULL;
-	size = len * MAX_CONVERSION_GROWTH + 1;
-	converted = palloc(size);
-	if (pg_do_encoding_conversion_buf(proc, PG_UTF8, encoding,
-									  (unsigned char *) unconstify(char *, utf8),
-									  (int) len, (unsigned char *) converted,
-									  (int) size, true) < (int) len)
-		return NULL;
-	return cstring_to_text(converted);
-}
-
-/*
- * JSON text as a json value.  Where the database's encoding is not UTF-8, what
- * is not ASCII is escaped, which says the same.
- */
-static text *
-utf8_to_json(const char *utf8, size_t len)
-{
-	StringInfoData buf;
-	const unsigned char *p = (const unsigned char *) utf8;
-	const unsigned char *end = p + len;
-
-	if (GetDatabaseEncoding() == PG_UTF8)
-		return cstring_to_text_with_len(utf8, (int) len);
-	initStringInfo(&buf);
-	while (p < end)
-	{
-		pg_wchar	c;
-
-		if (*p < 0x80)
-		{
-			appendStringInfoChar(&buf, *p++);
-			continue;
-		}
-		c = utf8_to_unicode(p);
-		p += pg_utf_mblen(p);
-		if (c >= 0x10000)
-			appendStringInfo(&buf, "\\u%04x\\u%04x",
-							 0xd800 + ((c - 0x10000) >> 10),
-							 0xdc00 + ((c - 0x10000) & 0x3ff));
-		else
-			appendStringInfo(&buf, "\\u%04x", c);
-	}
-	return cstring_to_text_with_len(buf.data, buf.len);
 }
 
 Datum
@@ -384,13 +324,13 @@ sct_dpop_result(FunctionCallInfo fcinfo, SctReason reason, const DpopCall *call,
 	}
 
 	set_ascii(values, nulls, COL_JKT, proof->jkt, SCT_JKT_LEN);
-	set_text(values, nulls, COL_JTI, utf8_to_text(proof->jti, proof->jti_len));
+	set_text(values, nulls, COL_JTI, sct_utf8_to_text(proof->jti, proof->jti_len));
 	set_ascii(values, nulls, COL_NONCE, proof->nonce, proof->nonce_len);
 	set_ascii(values, nulls, COL_ATH, proof->ath, proof->ath_len);
 	set_ascii(values, nulls, COL_JWK, canonical,
 			  sct_jwk_canonical(&proof->jwk, canonical));
-	set_text(values, nulls, COL_CLAIMS, utf8_to_json(proof->claims,
-													 proof->claims_len));
+	set_text(values, nulls, COL_CLAIMS, sct_utf8_json_to_text(proof->claims,
+															  proof->claims_len));
 	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 }
 

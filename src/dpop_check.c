@@ -14,9 +14,6 @@
 #include "query.h"
 #include "replay.h"
 
-/* A record outlives its proof by this, whatever the rounding of clocks */
-#define RECORD_MARGIN	USECS_PER_SEC
-
 PG_FUNCTION_INFO_V1(sctoken_dpop_check);
 PG_FUNCTION_INFO_V1(sctoken_dpop_check_headers);
 
@@ -57,6 +54,7 @@ sct_dpop_check_examine(DpopCheck *check)
 	SctReason	reason;
 
 	check->next_nonce = NULL;
+	check->call.request.require_nonce = check->require_nonce;
 	check->call.request.any_time = nonce_alone_bounds(check);
 	reason = sct_dpop_call_verify(&check->call);
 	if (reason == SCT_OK)
@@ -81,21 +79,14 @@ sct_dpop_check_record(DpopCheck *check)
 
 	/* a call may be given a clock that is ahead; records are not purged by it */
 	record.now = Min(call->at, call->wall_clock);
-	if (nonce_alone_bounds(check))
-	{
-		/* whatever iat says: at the earliest when its nonce was handed out */
+	record.nonce_alone = nonce_alone_bounds(check);
+	record.nonce_expires_at = check->nonce_expires_at;
+	record.made_at = sct_dpop_call_iat(call);
+
+	/* whatever iat says: at the earliest when its nonce was handed out */
+	if (record.nonce_alone)
 		record.made_at = check->nonce_expires_at -
 			(sct_dpop_nonce_steps + 1) * sct_dpop_nonce_step * USECS_PER_SEC;
-		record.expires_at = check->nonce_expires_at;
-	}
-	else
-	{
-		record.made_at = sct_dpop_call_iat(call);
-		record.expires_at = record.made_at + call->request.max_age +
-			call->request.future_skew;
-		record.expires_at = Max(record.expires_at, check->nonce_expires_at);
-	}
-	record.expires_at += RECORD_MARGIN;
 	return sct_replay_record(&record);
 }
 

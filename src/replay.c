@@ -40,6 +40,9 @@
 
 #define TABLES	3				/* of a store's ring */
 
+/* A record outlives its proof by this, whatever the rounding of clocks */
+#define RECORD_MARGIN	USECS_PER_SEC
+
 /* How often a backend looks whether the ring can move */
 #define MOVE_ATTEMPT_INTERVAL	USECS_PER_SEC
 
@@ -48,7 +51,8 @@ typedef struct Store
 	bool		present;
 	int64		generation;		/* current table: generation % TABLES */
 	TimestampTz since;			/* when the generation began */
-	int32		future_skew;	/* the largest used, in seconds */
+	int32		max_age;		/* the largest used, in seconds */
+	int32		future_skew;	/* likewise */
 } Store;
 
 /* Roles of a store's tables, as distances from the current one */
@@ -142,14 +146,15 @@ static PreparedQuery truncate_queries[][TABLES] = {
 };
 
 static PreparedQuery stores_query = {
-	.sql = "SELECT store, generation, since, future_skew FROM sctoken.dpop_replay_store"
+	.sql = "SELECT store, generation, since, max_age, future_skew"
+	" FROM sctoken.dpop_replay_store"
 };
 
 static PreparedQuery store_insert_query = {
-	.sql = "INSERT INTO sctoken.dpop_replay_store (store, generation, since, future_skew)"
-	" VALUES ($1, 0, $2, $3)",
-	.nargs = 3,
-	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT4OID}
+	.sql = "INSERT INTO sctoken.dpop_replay_store"
+	" (store, generation, since, max_age, future_skew) VALUES ($1, 0, $2, $3, $4)",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT4OID, INT4OID}
 };
 
 static PreparedQuery store_move_query = {
@@ -160,11 +165,11 @@ static PreparedQuery store_move_query = {
 	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT8OID}
 };
 
-static PreparedQuery store_skew_query = {
-	.sql = "UPDATE sctoken.dpop_replay_store SET future_skew = $2"
-	" WHERE store OPERATOR(pg_catalog.=) $1 AND future_skew OPERATOR(pg_catalog.<) $2",
-	.nargs = 2,
-	.argtypes = {TEXTOID, INT4OID}
+static PreparedQuery store_widen_query = {
+	.sql = "UPDATE sctoken.dpop_replay_store SET max_age = $2, future_skew = $3"
+	" WHERE store OPERATOR(pg_catalog.=) $1",
+	.nargs = 3,
+	.argtypes = {TEXTOID, INT4OID, INT4OID}
 };
 
 static PreparedQuery store_delete_query = {
@@ -233,7 +238,8 @@ state_load(void)
 			store->present = true;
 			store->generation = DatumGetInt64(column(i, 2));
 			store->since = DatumGetTimestampTz(column(i, 3));
-			store->future_skew = DatumGetInt32(column(i, 4));
+			store->max_age = DatumGetInt32(column(i, 4));
+			store->future_skew = DatumGetInt32(column(i, 5));
 		}
 		store_epoch = sct_replay_store_cache.epoch;
 	}
@@ -257,21 +263,28 @@ state_reload(void)
 	state_load();
 }
 
-/* All proofs made until now, by clocks that are ahead too, are refused. */
+/* Proofs made until then are refused from now on. */
 static void
-horizon_move(TimestampTz now, int32 future_skew)
+horizon_move(TimestampTz until)
 {
 	Datum		values[1];
 
-	values[0] = TimestampTzGetDatum(now + future_skew * USECS_PER_SEC);
+	values[0] = TimestampTzGetDatum(until);
 	(void) sct_query_run(&horizon_move_query, values, NULL);
+}
+
+/* Until when a clock says that may be ahead by this many seconds. */
+static TimestampTz
+ahead(TimestampTz now, int32 future_skew)
+{
+	return now + future_skew * USECS_PER_SEC;
 }
 
 /* Makes the store's row, and what a first use needs. */
 static bool
 store_begin(ReplayStore which, TimestampTz now)
 {
-	Datum		values[3];
+	Datum		values[4];
 
 	if (!sct_lock_replay_state(true))
 		return false;
@@ -282,10 +295,11 @@ store_begin(ReplayStore which, TimestampTz now)
 	if (!has_horizon)
 		(void) sct_query_run(&horizon_insert_query, NULL, NULL);
 	else if (!stores[REPLAY_LOGGED].present && !stores[REPLAY_UNLOGGED].present)
-		horizon_move(now, sct_dpop_future_skew);	/* restored from a dump */
+		horizon_move(ahead(now, sct_dpop_future_skew)); /* restored from a dump */
 	values[0] = CStringGetTextDatum(store_names[which]);
 	values[1] = TimestampTzGetDatum(now);
-	values[2] = Int32GetDatum(sct_dpop_future_skew);
+	values[2] = Int32GetDatum(sct_dpop_max_age);
+	values[3] = Int32GetDatum(sct_dpop_future_skew);
 	(void) sct_query_run(&store_insert_query, values, NULL);
 	if (which == REPLAY_UNLOGGED && sct_query_run(&marker_query, NULL, NULL) == 0)
 	{
@@ -314,8 +328,8 @@ marker_check(TimestampTz now)
 		if (sct_query_run(&marker_query, NULL, NULL) == 0)
 		{
 			state_reload();
-			horizon_move(now, Max(stores[REPLAY_UNLOGGED].future_skew,
-								  sct_dpop_future_skew));
+			horizon_move(ahead(now, Max(stores[REPLAY_UNLOGGED].future_skew,
+										sct_dpop_future_skew)));
 			values[0] = TimestampTzGetDatum(now);
 			(void) sct_query_run(&marker_insert_query, values, NULL);
 		}
@@ -325,21 +339,47 @@ marker_check(TimestampTz now)
 	return true;
 }
 
-/* A horizon must lie before the proofs of every clock that was let be ahead. */
-static bool
-skew_register(ReplayStore which)
+/* The largest max age and skew, in seconds, that are used with any store. */
+static void
+widest(int32 *max_age, int32 *future_skew)
 {
-	Datum		values[2];
+	*max_age = 0;
+	*future_skew = 0;
+	for (size_t i = 0; i < lengthof(stores); i++)
+	{
+		if (!stores[i].present)
+			continue;
+		*max_age = Max(*max_age, stores[i].max_age);
+		*future_skew = Max(*future_skew, stores[i].future_skew);
+	}
+}
 
-	if (sct_dpop_future_skew <= stores[which].future_skew)
+/*
+ * Records live for the longest window that any session uses, since all of them
+ * accept the same proofs.  When a session is the first to accept older ones than
+ * before, those may have been forgotten: they stay refused.
+ */
+static bool
+window_register(ReplayStore which, TimestampTz now)
+{
+	int32		max_age;
+	int32		future_skew;
+	Datum		values[3];
+
+	widest(&max_age, &future_skew);
+	if (sct_dpop_max_age <= max_age && sct_dpop_future_skew <= future_skew)
 		return true;
 	if (!sct_lock_replay_state(true))
 		return false;
-	values[0] = CStringGetTextDatum(store_names[which]);
-	values[1] = Int32GetDatum(sct_dpop_future_skew);
-	(void) sct_query_run(&store_skew_query, values, NULL);
 	state_reload();
-	return true;
+	widest(&max_age, &future_skew);
+	horizon_move(now - (max_age + future_skew) * USECS_PER_SEC);
+	values[0] = CStringGetTextDatum(store_names[which]);
+	values[1] = Int32GetDatum(Max(max_age, sct_dpop_max_age));
+	values[2] = Int32GetDatum(Max(future_skew, sct_dpop_future_skew));
+	(void) sct_query_run(&store_widen_query, values, NULL);
+	state_reload();
+	return stores[which].present;
 }
 
 static bool
@@ -367,9 +407,7 @@ dead_truncate(ReplayStore which)
 	if (!stores[which].present || ring_table(&stores[which], DEAD) != dead)
 		return false;
 	if (!is_empty(table))
-	{
 		(void) sct_query_run(&truncate_queries[which][dead], NULL, NULL);
-	}
 	return true;
 }
 
@@ -431,11 +469,30 @@ store_end(ReplayStore which, TimestampTz now)
 	state_reload();
 }
 
-/* The longest time for which a proof made under these settings is remembered. */
+/* The longest time for which a proof is remembered, if iat bounds its age. */
 static int64
 window(void)
 {
-	return (sct_dpop_max_age + 2 * sct_dpop_future_skew + 1) * USECS_PER_SEC;
+	int32		max_age;
+	int32		future_skew;
+
+	widest(&max_age, &future_skew);
+	return (max_age + 2 * future_skew) * USECS_PER_SEC + RECORD_MARGIN;
+}
+
+/* Until when a proof is remembered: longer than anybody accepts it. */
+static TimestampTz
+expiry(const ReplayRecord *record)
+{
+	TimestampTz expires_at = record->nonce_expires_at;
+	int32		max_age;
+	int32		future_skew;
+
+	widest(&max_age, &future_skew);
+	if (!record->nonce_alone)
+		expires_at = Max(expires_at,
+						 record->made_at + (max_age + future_skew) * USECS_PER_SEC);
+	return expires_at + RECORD_MARGIN;
 }
 
 /* Keeps the tables small; now and then, and never waiting for anybody. */
@@ -470,7 +527,7 @@ sct_replay_record(const ReplayRecord *record)
 	AcceptInvalidationMessages();
 	state_load();
 	if ((!stores[used].present && !store_begin(used, record->now)) ||
-		!marker_check(record->now) || !skew_register(used))
+		!marker_check(record->now) || !window_register(used, record->now))
 		return SCT_BUSY;
 	stores_care(used, record->now);
 	if (record->made_at <= horizon)
@@ -486,7 +543,7 @@ sct_replay_record(const ReplayRecord *record)
 	}
 
 	generation = stores[used].generation;
-	values[1] = TimestampTzGetDatum(record->expires_at);
+	values[1] = TimestampTzGetDatum(expiry(record));
 	values[2] = TimestampTzGetDatum(record->now);
 	rows = sct_query_run(&record_queries[used][ring_table(&stores[used], CURRENT)],
 						 values, NULL);

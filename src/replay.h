@@ -18,8 +18,9 @@ typedef enum ReplayStore
 typedef struct ReplayRecord
 {
 	uint8		digest[SCT_SHA256_LEN];	/* sct_dpop_digest() */
-	TimestampTz made_at;		/* what bounds its freshness: iat, or the nonce's issue */
-	TimestampTz expires_at;		/* last moment at which it could be accepted */
+	TimestampTz made_at;		/* what bounds its age: iat, or when its nonce was issued */
+	TimestampTz nonce_expires_at;	/* DT_NOBEGIN: no nonce counted */
+	bool		nonce_alone;	/* iat does not bound its age */
 	TimestampTz now;			/* the earlier of the call's clock and the wall clock */
 } ReplayRecord;
 

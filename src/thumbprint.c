@@ -5,11 +5,11 @@
 #include "sctoken.h"
 
 #include "fmgr.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "core/base64url.h"
 #include "core/crypto.h"
+#include "encoding.h"
 
 typedef struct HashName
 {
@@ -45,19 +45,15 @@ hash_by_name(text *name)
 
 /* The text of a json argument in UTF-8, which is what the core reads. */
 static SctReason
-parse_argument(text *json_text, SctJwk *jwk)
+parse_argument(const text *json_text, SctJwk *jwk)
 {
-	char	   *utf8 = VARDATA_ANY(json_text);
-	size_t		len = VARSIZE_ANY_EXHDR(json_text);
+	size_t		len;
+	const char *utf8 = sct_text_to_utf8(json_text, &len);
 	SctJson    *json;
 	SctReason	reason;
 
-	if (GetDatabaseEncoding() != PG_UTF8)
-	{
-		/* always possible: UTF-8 holds the characters of every encoding */
-		utf8 = pg_server_to_any(text_to_cstring(json_text), (int) len, PG_UTF8);
-		len = strlen(utf8);
-	}
+	if (utf8 == NULL)
+		return SCT_JSON;
 	if (len > SCT_JSON_MAX_LEN)
 		return SCT_JSON_LIMIT;
 	json = palloc(sizeof(SctJson));

@@ -95,10 +95,12 @@ static EVP_MAC_CTX *
 hmac_context(void)
 {
 	EVP_MAC    *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+	EVP_MAC_CTX *ctx = NULL;
 	OSSL_PARAM	params[2];
 
-	/* the context keeps a reference of its own */
+	/* the context keeps a reference of its own; NULL would crash it */
+	if (mac != NULL)
+		ctx = EVP_MAC_CTX_new(mac);
 	EVP_MAC_free(mac);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
 												 unconstify(char *, hash_names[SCT_SHA256]), 0);
@@ -143,7 +145,8 @@ sct_crypto_hkdf(const void *ikm, size_t ikm_len,
 	{
 		EVP_KDF    *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 
-		hkdf_ctx = EVP_KDF_CTX_new(kdf);
+		if (kdf != NULL)
+			hkdf_ctx = EVP_KDF_CTX_new(kdf);
 		EVP_KDF_free(kdf);
 	}
 	*param++ = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,

@@ -12,7 +12,10 @@
 #include "dpop_proof.h"
 #include "key_cache.h"
 
-/* 9999-12-31T23:59:59Z: keeps every sum of times far away from overflow */
+/*
+ * 1970-01-01 to 9999-12-31T23:59:59Z: every such time is one of PostgreSQL's too,
+ * and every sum of them is far away from overflow.
+ */
 #define MAX_NUMERIC_DATE	253402300799.0
 
 #define MAX_ACCESS_TOKEN	65536
@@ -34,7 +37,7 @@ numeric_date(const SctJsonNode *claim, int64 *microseconds)
 
 	/* the text is a JSON number, NUL-terminated: strtod reads all of it */
 	seconds = strtod(claim->value, NULL);
-	if (!(seconds >= -MAX_NUMERIC_DATE && seconds <= MAX_NUMERIC_DATE))
+	if (!(seconds >= 0 && seconds <= MAX_NUMERIC_DATE))
 		return false;
 	*microseconds = (int64) floor(seconds * 1000000.0 + 0.5);
 	return true;
@@ -108,7 +111,7 @@ check_times(const SctJson *claims, const SctDpopRequest *request,
 	proof->has_iat = true;
 	if (exp != NULL &&
 		(!numeric_date(exp, &at) ||
-		 (!request->any_time && at < request->now - request->future_skew)))
+		 (!request->any_time && at <= request->now - request->future_skew)))
 		return SCT_EXP;
 	if (nbf != NULL &&
 		(!numeric_date(nbf, &at) ||
@@ -184,7 +187,7 @@ check_claims(const SctJson *claims, const SctDpopRequest *request,
 	if (nonce != NULL && nonce->type != SCT_JSON_STRING)
 		return SCT_NONCE_TYPE;
 	if (nonce != NULL && !nonce_is_well_formed(nonce))
-		return SCT_NONCE;
+		return request->require_nonce ? SCT_NONCE : SCT_NONCE_SYNTAX;
 
 	/*
 	 * (12).  An ath that nobody can check is refused: the client meant this

@@ -30,6 +30,7 @@ typedef struct SctDpopRequest
 	int64		now;
 	int64		max_age;
 	int64		future_skew;
+	bool		require_nonce;	/* answer a malformed nonce with a challenge */
 	bool		any_time;		/* iat, exp, nbf need only be numbers: a nonce bounds
 								 * the age of the proof, the client's clock is bad */
 } SctDpopRequest;

@@ -42,6 +42,7 @@
 	X(SCT_ATH, "ath", "invalid_dpop_proof") \
 	X(SCT_ATH_UNEXPECTED, "ath_unexpected", "invalid_dpop_proof") \
 	X(SCT_NONCE_TYPE, "nonce_type", "invalid_dpop_proof") \
+	X(SCT_NONCE_SYNTAX, "nonce_syntax", "invalid_dpop_proof") \
 	X(SCT_NONCE, "nonce", "use_dpop_nonce") \
 	X(SCT_NONCE_REQUIRED, "nonce_required", "use_dpop_nonce") \
 	X(SCT_REPLAYED, "replayed", "invalid_dpop_proof") \

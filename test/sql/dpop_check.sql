@@ -82,6 +82,21 @@ SELECT extract(epoch FROM horizon) - 1700000000 AS horizon FROM sctoken.dpop_rep
 TRUNCATE sctoken.dpop_replay_store, sctoken.dpop_replay_horizon;
 SELECT verdict(:'proof', 'new');
 
+-- A session that accepts older proofs than any before must not accept what the others have forgotten; from then on all remember longer.
+SET sctoken.dpop_max_age = '10 s';
+TRUNCATE sctoken.dpop_replay_store;
+DELETE FROM sctoken.dpop_replay_horizon;
+SELECT verdict(:'proof', 'window');
+DELETE FROM sctoken.dpop_replay;
+SET sctoken.dpop_max_age = '10 min';
+SELECT verdict(:'proof', 'window', at => 21);
+SELECT max_age, future_skew, extract(epoch FROM horizon) - 1700000000 AS horizon FROM sctoken.dpop_replay_store, sctoken.dpop_replay_horizon;
+UPDATE sctoken.dpop_replay_horizon SET horizon = '-infinity';
+RESET sctoken.dpop_max_age;
+SELECT verdict(:'proof', 'window');
+SELECT extract(epoch FROM expires_at) - 1700000000 AS life FROM sctoken.dpop_replay;
+DELETE FROM sctoken.dpop_replay;
+
 -- The raw headers of a request: exactly one, and no two joined by a comma (RFC 9449 4.3 (1)).
 SELECT h, coalesce(v.error || ' ' || v.reason, 'accepted') AS verdict
   FROM (VALUES ('null', NULL::text[]), ('none', '{}'), ('a null', '{NULL}'), ('empty', '{""}'), ('two', ARRAY[:'proof', :'proof']), ('joined', ARRAY[:'proof' || ',' || :'proof']),

@@ -1,9 +1,9 @@
 -- DPoP proofs against a request (RFC 9449 4.3)
 \set cases `cat "$PG_ABS_SRCDIR"/vectors/dpop/dpop_cases.json`
 
--- Every case of the vectors gives the expected verdict and error.  Nonces are
--- not looked at here: dpop_verify accepts a proof without the nonce that a
--- server requires (NO011), and one whose nonce it does not know (NO012).
+-- Every case of the vectors gives the expected verdict and error, but those that
+-- are about a nonce that the server requires: dpop_verify knows no nonces, so it
+-- ignores one and refuses a malformed one.  dpop_check gets all of them right.
 CREATE TEMP TABLE vector AS
 SELECT c ->> 'id' AS id, c ->> 'name' AS name, c ->> 'expect' AS expect, c ->> 'error' AS expected_error, c ->> 'jkt' AS expected_jkt, v.*
   FROM json_array_elements(:'cases'::json -> 'cases') AS c,

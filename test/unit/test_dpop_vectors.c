@@ -116,6 +116,7 @@ run_case(char **field)
 	request.now = strtoll(field[C_NOW], NULL, 10) * SECOND;
 	request.max_age = 60 * SECOND;
 	request.future_skew = 10 * SECOND;
+	request.require_nonce = nonce_case(field[C_ID]) != NOT_NONCE;
 
 	if (reason != SCT_OK)
 	{
