@@ -166,6 +166,7 @@ GRANT SELECT, UPDATE (used_at) ON tokens.token TO regress_sctoken_app;
 RESET ROLE;
 INSERT INTO tokens.token VALUES ('t1', 'f', 'a'), ('t2', 'f', 'b'), ('t3', 'g', 'b');
 CREATE SCHEMA hostile AUTHORIZATION regress_sctoken_app;
+GRANT USAGE ON SCHEMA hostile TO PUBLIC;
 SET ROLE regress_sctoken_app;
 SET search_path = hostile, pg_catalog;
 CREATE FUNCTION hostile.no(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'hostile operator as %', current_user; RETURN false; END $$;
