@@ -34,10 +34,13 @@ OBJS        = src/sctoken.o \
 		src/rotate.o \
 		src/scope.o \
 		src/secret.o \
+		src/single_use.o \
 		src/thumbprint.o \
 		src/token.o \
 		src/transaction.o \
+		src/trigger.o \
 		src/core/base64url.o \
+		src/core/certificate.o \
 		src/core/crypto.o \
 		src/core/dpop_proof.o \
 		src/core/json.o \
@@ -55,7 +58,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge trigger
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -65,7 +68,11 @@ ISOLATION   = rotate-race \
 		reuse-subject-client \
 		introspect-latest \
 		policy-change \
-		first-secret
+		first-secret \
+		trigger-supabase \
+		trigger-hydra \
+		trigger-oidc-provider \
+		trigger-notify
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

@@ -520,6 +520,45 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Triggers for tables of others
+--
+
+CREATE FUNCTION sctoken.bind_thumbprint()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'sctoken_bind_thumbprint'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.bind_thumbprint() IS
+'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW, arguments (source, target): fills column target (text, varchar, char) with the thumbprint of column source, whatever the statement wrote there. source: a JWK (json, jsonb, text, varchar) gives its jkt (RFC 7638, SHA-256), a DER certificate (bytea) its x5t#S256 (RFC 8705 3.1; only the outline of the DER is checked); null gives null. jsonb has lost duplicate members before anybody can refuse them. Errors: 22023 a malformed source; 39P01, 42P17, 42703, 42804 a wrong trigger definition, found when it fires';
+
+CREATE FUNCTION sctoken.guard_single_use()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'sctoken_guard_single_use'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.guard_single_use() IS
+'Trigger BEFORE UPDATE FOR EACH ROW, arguments (consumed, family, mark, ...), for a table with a row per token (RFC 9700 4.14.2): the first consumption of a row passes; a second one is skipped (0 rows, no error; commit it) and consumes all live rows of the family in the same statement, as the owner of the table. consumed: column or column=value; the row is consumed when the column is true, not null, or equal to the value. family: column, or column->>member of jsonb or json; null: no family. mark: further columns to set on revoked rows, column or column=value; without value true or the time now. A statement that sets column consumed is a consumption; it must not ask for live rows in its WHERE. Errors: 40001 above READ COMMITTED, nothing has changed; 55000 a consumed row would become live, or a family cannot be revoked; 39P01, 42P17, 42703, 42804, 42883 and those of a value''s type: a wrong trigger definition, found when it fires';
+
+CREATE FUNCTION sctoken.guard_append_only()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'sctoken_guard_append_only'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.guard_append_only() IS
+'Trigger BEFORE UPDATE OR DELETE FOR EACH ROW, or BEFORE TRUNCATE FOR EACH STATEMENT, no arguments: refuses, for the owner of the table too. Errors: 55000 always; 39P01, 42P17 a wrong trigger definition, found when it fires';
+
+CREATE FUNCTION sctoken.notify_event()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'sctoken_notify_event'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.notify_event() IS
+'Trigger AFTER INSERT, UPDATE or DELETE FOR EACH ROW, arguments (channel, column, ...): NOTIFY with a JSON object of schema, table, operation and row, the named columns (new ones, or the deleted ones). No column: no row. Beyond 7999 bytes truncated: true stands in place of row. Every role may LISTEN: name no column that is a secret. Errors: 22023 not a channel; 39P01, 42P17, 42703 a wrong trigger definition, found when it fires';
+
+REVOKE ALL ON FUNCTION
+    sctoken.bind_thumbprint(),
+    sctoken.guard_single_use(),
+    sctoken.guard_append_only(),
+    sctoken.notify_event()
+FROM PUBLIC;
+
+--
 -- Internal
 --
 

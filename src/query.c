@@ -30,9 +30,8 @@ sct_query_table(const char *name)
 }
 
 static Oid
-tables_owner(void)
+table_owner(Oid relid)
 {
-	Oid			relid = sct_query_table("family");
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
 
@@ -43,17 +42,29 @@ tables_owner(void)
 	return owner;
 }
 
-void
-sct_query_begin(QueryScope *scope)
+static void
+query_begin(QueryScope *scope, Oid relid, int flags)
 {
 	/* what other sessions committed before this call holds in it */
 	AcceptInvalidationMessages();
 
 	GetUserIdAndSecContext(&scope->user, &scope->sec_context);
-	SetUserIdAndSecContext(tables_owner(),
-						   scope->sec_context | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(table_owner(relid), scope->sec_context | flags);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+}
+
+void
+sct_query_begin(QueryScope *scope)
+{
+	query_begin(scope, sct_query_table("family"), SECURITY_LOCAL_USERID_CHANGE);
+}
+
+void
+sct_query_begin_on(QueryScope *scope, Oid relid)
+{
+	query_begin(scope, relid,
+				SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 }
 
 void
@@ -64,11 +75,24 @@ sct_query_end(const QueryScope *scope)
 	SetUserIdAndSecContext(scope->user, scope->sec_context);
 }
 
+static uint64
+query_execute(SPIPlanPtr plan, Datum *values, const char *nulls)
+{
+	/* not read_only, so that what this transaction did itself is seen too */
+	int			result = SPI_execute_snapshot(plan, values, nulls,
+											  GetLatestSnapshot(),
+											  InvalidSnapshot,
+											  false, true, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s",
+			 SPI_result_code_string(result));
+	return SPI_processed;
+}
+
 uint64
 sct_query_run(PreparedQuery *query, Datum *values, const char *nulls)
 {
-	int			result;
-
 	if (query->plan == NULL)
 	{
 		SPIPlanPtr	plan;
@@ -82,13 +106,18 @@ sct_query_run(PreparedQuery *query, Datum *values, const char *nulls)
 			elog(ERROR, "SPI_keepplan failed");
 		query->plan = plan;
 	}
+	return query_execute(query->plan, values, nulls);
+}
 
-	/* not read_only, so that what this transaction did itself is seen too */
-	result = SPI_execute_snapshot(query->plan, values, nulls,
-								  GetLatestSnapshot(), InvalidSnapshot,
-								  false, true, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_snapshot failed: %s",
-			 SPI_result_code_string(result));
-	return SPI_processed;
+uint64
+sct_query_run_once(const char *sql, int nargs, Oid *argtypes, Datum *values,
+				   const char *nulls)
+{
+	/* not kept: it goes with the SPI context */
+	SPIPlanPtr	plan = SPI_prepare(sql, nargs, argtypes);
+
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s",
+			 SPI_result_code_string(SPI_result));
+	return query_execute(plan, values, nulls);
 }

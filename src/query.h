@@ -36,6 +36,13 @@ typedef struct QueryScope
  * (sub)transaction undoes both.
  */
 extern void sct_query_begin(QueryScope *scope);
+
+/*
+ * The same for a table that is not ours: as its owner, and row security hides
+ * nothing, as in PostgreSQL's own referential actions.
+ */
+extern void sct_query_begin_on(QueryScope *scope, Oid relid);
+
 extern void sct_query_end(const QueryScope *scope);
 
 /*
@@ -43,6 +50,10 @@ extern void sct_query_end(const QueryScope *scope);
  * of rows; they are in SPI_tuptable until the next statement or the end.
  */
 extern uint64 sct_query_run(PreparedQuery *query, Datum *values, const char *nulls);
+
+/* The same for a statement that is made for this run. */
+extern uint64 sct_query_run_once(const char *sql, int nargs, Oid *argtypes,
+								 Datum *values, const char *nulls);
 
 /* OID of a table of schema sctoken. */
 extern Oid	sct_query_table(const char *name);

@@ -10,6 +10,7 @@
 #include "core/base64url.h"
 #include "core/crypto.h"
 #include "encoding.h"
+#include "thumbprint.h"
 
 typedef struct HashName
 {
@@ -63,7 +64,7 @@ parse_argument(const text *json_text, SctJwk *jwk)
 	return reason;
 }
 
-/* The thumbprint, with prefix before it. */
+/* The thumbprint, with prefix before it; NULL when it is no JWK. */
 static text *
 thumbprint(text *json_text, const HashName *hash, const char *prefix)
 {
@@ -75,10 +76,7 @@ thumbprint(text *json_text, const HashName *hash, const char *prefix)
 	char		buf[64 + SCT_BASE64URL_ENCODED_LEN(SCT_HASH_MAX)];
 
 	if (parse_argument(json_text, &jwk) != SCT_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not a JWK with a thumbprint", "jwk"),
-				 errdetail("It must be an EC, RSA or OKP key in strict JSON, its members in canonical base64url.")));
+		return NULL;
 	if (sct_crypto_digest(hash->hash, canonical,
 						  sct_jwk_canonical(&jwk, canonical),
 						  digest, &digest_len) != SCT_OK)
@@ -91,12 +89,32 @@ thumbprint(text *json_text, const HashName *hash, const char *prefix)
 												SCT_BASE64URL_ENCODED_LEN(digest_len)));
 }
 
+text *
+sct_thumbprint_jwk(text *jwk)
+{
+	return thumbprint(jwk, &hash_names[0], "");
+}
+
+/* As thumbprint(), for the argument jwk. */
+static text *
+argument_thumbprint(text *json_text, const HashName *hash, const char *prefix)
+{
+	text	   *result = thumbprint(json_text, hash, prefix);
+
+	if (result == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not a JWK with a thumbprint", "jwk"),
+				 errdetail("It must be an EC, RSA or OKP key in strict JSON, its members in canonical base64url.")));
+	return result;
+}
+
 Datum
 sctoken_jwk_thumbprint(PG_FUNCTION_ARGS)
 {
 	const HashName *hash = hash_by_name(PG_GETARG_TEXT_PP(1));
 
-	PG_RETURN_TEXT_P(thumbprint(PG_GETARG_TEXT_PP(0), hash, ""));
+	PG_RETURN_TEXT_P(argument_thumbprint(PG_GETARG_TEXT_PP(0), hash, ""));
 }
 
 Datum
@@ -104,7 +122,7 @@ sctoken_jwk_thumbprint_uri(PG_FUNCTION_ARGS)
 {
 	const HashName *hash = hash_by_name(PG_GETARG_TEXT_PP(1));
 
-	PG_RETURN_TEXT_P(thumbprint(PG_GETARG_TEXT_PP(0), hash,
-								psprintf("urn:ietf:params:oauth:jwk-thumbprint:%s:",
-										 hash->registered)));
+	PG_RETURN_TEXT_P(argument_thumbprint(PG_GETARG_TEXT_PP(0), hash,
+										 psprintf("urn:ietf:params:oauth:jwk-thumbprint:%s:",
+												  hash->registered)));
 }

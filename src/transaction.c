@@ -58,6 +58,7 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:	/* which itself waits for the disk */
 			locked = false;
 			revoked = false;
 			break;
