@@ -25,6 +25,7 @@ OBJS        = src/sctoken.o \
 		src/issue.o \
 		src/lock.o \
 		src/nonce.o \
+		src/maintain.o \
 		src/policy.o \
 		src/presented.o \
 		src/query.o \
@@ -36,6 +37,7 @@ OBJS        = src/sctoken.o \
 		src/thumbprint.o \
 		src/token.o \
 		src/transaction.o \
+		src/trigger.o \
 		src/core/base64url.o \
 		src/core/crypto.o \
 		src/core/dpop_proof.o \
