@@ -56,7 +56,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge append_only audit audit_page duties maintenance
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -66,7 +66,8 @@ ISOLATION   = rotate-race \
 		reuse-subject-client \
 		introspect-latest \
 		policy-change \
-		first-secret
+		first-secret \
+		maintain
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

@@ -837,7 +837,7 @@ WITH e AS (
      WHERE e.kind = 'replayed' GROUP BY n.g
     UNION ALL
     SELECT 6, n.g,
-           format('g%s -.->|"%s %s"| refused%s(("refused"))', n.g, e.kind || coalesce(': ' || e.reason, ''),
+           format('g%s -.->|"%s, %s"| refused%s(("refused"))', n.g, e.kind || coalesce(': ' || e.reason, ''),
                   CASE count(*) WHEN 1 THEN 'once' ELSE count(*) || ' times' END, n.g)
       FROM e JOIN node AS n ON n.g = e.generation
      WHERE e.kind IN ('refused', 'ahead', 'orphan') GROUP BY n.g, e.kind, e.reason
@@ -914,10 +914,20 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.rotate",
             "EXECUTE ON ROUTINE sctoken.introspect",
             "EXECUTE ON ROUTINE sctoken.revoke",
-            "EXECUTE ON ROUTINE sctoken.revoke_family"
+            "EXECUTE ON ROUTINE sctoken.revoke_family",
+            "EXECUTE ON ROUTINE sctoken.dpop_check",
+            "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
+            "EXECUTE ON ROUTINE sctoken.dpop_nonce",
+            "EXECUTE ON ROUTINE sctoken.dpop_challenge",
+            "EXECUTE ON ROUTINE sctoken.dpop_metadata"
         ],
         "resource_server": [
-            "EXECUTE ON ROUTINE sctoken.introspect"
+            "EXECUTE ON ROUTINE sctoken.introspect",
+            "EXECUTE ON ROUTINE sctoken.dpop_check",
+            "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
+            "EXECUTE ON ROUTINE sctoken.dpop_nonce",
+            "EXECUTE ON ROUTINE sctoken.dpop_challenge",
+            "EXECUTE ON ROUTINE sctoken.dpop_metadata"
         ],
         "auditor": [
             "SELECT ON sctoken.family_overview",

@@ -457,10 +457,7 @@ sctoken_maintain(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_finish failed");
 
 	ereport(INFO,
-			(errmsg("made %d partitions of events, dropped %d, deleted %lld expired token families",
-					call.made, call.dropped, (long long) call.families),
-			 call.left == 0 ? 0 :
-			 errdetail("%d steps were left to the next call for want of a lock.",
-					   call.left)));
+			(errmsg("event partitions: %d made, %d dropped, %d left to the next call; expired token families: %lld deleted",
+					call.made, call.dropped, call.left, (long long) call.families)));
 	PG_RETURN_VOID();
 }
