@@ -233,6 +233,8 @@ policy_column(const Policy *policy, const char *name, bool *isnull)
 		return interval_datum(policy->absolute_ttl);
 	if (strcmp(name, "required_binding") == 0)
 		return CStringGetTextDatum(required_bindings[policy->required_binding]);
+	if (strcmp(name, "require_nonce") == 0)
+		return BoolGetDatum(policy->require_nonce);
 	if (strcmp(name, "on_reuse") == 0)
 		return CStringGetTextDatum(on_reuses[policy->on_reuse]);
 	if (strcmp(name, "enabled") == 0)
