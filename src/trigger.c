@@ -24,12 +24,17 @@ sctoken_guard_append_only(PG_FUNCTION_ARGS)
 		TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" must be fired before UPDATE, DELETE or TRUNCATE",
-						"sctoken.guard_append_only")));
+				 errmsg("trigger \"%s\" on table \"%s\" must be fired %s",
+						trigdata->tg_trigger->tgname,
+						RelationGetRelationName(trigdata->tg_relation),
+						"BEFORE UPDATE OR DELETE FOR EACH ROW, or BEFORE TRUNCATE")));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("table \"%s\" is append-only",
 					RelationGetRelationName(trigdata->tg_relation)),
-			 errdetail("UPDATE, DELETE and TRUNCATE are refused.")));
-	return PointerGetDatum(NULL);
+			 errdetail("Trigger \"%s\" refuses %s.", trigdata->tg_trigger->tgname,
+					   TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? "UPDATE" :
+					   TRIGGER_FIRED_BY_DELETE(trigdata->tg_event) ? "DELETE" :
+					   "TRUNCATE"),
+			 errtable(trigdata->tg_relation)));
 }
