@@ -951,7 +951,8 @@ BEGIN
             MESSAGE = 'argument "duty" is not a duty',
             HINT = 'Duties are authorization_server, resource_server, auditor and operator.';
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE oid = role) THEN
+    PERFORM FROM pg_roles WHERE oid = role;
+    IF NOT FOUND THEN
         RAISE undefined_object USING MESSAGE = 'argument "role" is not a role';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA sctoken TO %s', role);
