@@ -18,6 +18,7 @@
 
 #include "cache.h"
 #include "interval.h"
+#include "nonce.h"
 #include "policy.h"
 #include "query.h"
 
@@ -234,7 +235,8 @@ policy_column(const Policy *policy, const char *name, bool *isnull)
 	if (strcmp(name, "required_binding") == 0)
 		return CStringGetTextDatum(required_bindings[policy->required_binding]);
 	if (strcmp(name, "require_nonce") == 0)
-		return BoolGetDatum(policy->require_nonce);
+		return BoolGetDatum(policy->has_require_nonce ?
+							policy->require_nonce : sct_nonce_is_required());
 	if (strcmp(name, "on_reuse") == 0)
 		return CStringGetTextDatum(on_reuses[policy->on_reuse]);
 	if (strcmp(name, "enabled") == 0)

@@ -9,6 +9,12 @@ INSERT INTO sctoken.client_policy (client_id, idle_ttl, enabled, not_before) VAL
 INSERT INTO sctoken.client_policy (client_id, client_type, retry_window, enabled, not_before) VALUES ('app', 'confidential', '0', true, '2019-01-01');
 SELECT p.* FROM unnest(ARRAY['app', 'unknown', '*', '']) AS c, sctoken.effective_policy(c) AS p;
 SELECT sctoken.effective_policy(NULL) IS NULL AS none;
+-- Where no policy says whether a nonce is asked for, the setting does.
+SET sctoken.dpop_freshness = 'both';
+SELECT (sctoken.effective_policy('app')).require_nonce;
+UPDATE sctoken.client_policy SET require_nonce = false WHERE client_id = '*';
+SELECT (sctoken.effective_policy('app')).require_nonce;
+RESET sctoken.dpop_freshness;
 TRUNCATE sctoken.client_policy;
 
 -- Status in a word, as rotate would judge, by the policy of now
