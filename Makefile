@@ -26,6 +26,7 @@ OBJS        = src/sctoken.o \
 		src/issue.o \
 		src/lock.o \
 		src/nonce.o \
+		src/maintain.o \
 		src/policy.o \
 		src/presented.o \
 		src/query.o \
@@ -58,7 +59,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge trigger
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke privileges nonce challenge trigger append_only audit audit_page duties maintenance
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -72,7 +73,8 @@ ISOLATION   = rotate-race \
 		trigger-supabase \
 		trigger-hydra \
 		trigger-oidc-provider \
-		trigger-notify
+		trigger-notify \
+		maintain
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

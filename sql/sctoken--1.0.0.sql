@@ -119,6 +119,7 @@ CREATE TABLE sctoken.family (
 CREATE INDEX family_subject_client_id_idx ON sctoken.family (subject, client_id);
 CREATE INDEX family_session_id_idx ON sctoken.family (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX family_grant_id_idx ON sctoken.family (grant_id) WHERE grant_id IS NOT NULL;
+CREATE INDEX family_expires_at_idx ON sctoken.family (expires_at);
 COMMENT ON TABLE sctoken.family IS
 'One row per token family: all of its current state, whatever its age';
 COMMENT ON COLUMN sctoken.family.id IS 'UUIDv7; stands in each token of the family';
@@ -152,7 +153,6 @@ CREATE TABLE sctoken.event (
     reason text,
     detail jsonb
 ) PARTITION BY RANGE (at);
-CREATE INDEX event_family_id_at_idx ON sctoken.event (family_id, at);
 COMMENT ON TABLE sctoken.event IS
 'Append-only audit of token families, partitioned by time; holds no token, secret or hash';
 COMMENT ON COLUMN sctoken.event.family_id IS 'The family';
@@ -162,9 +162,15 @@ COMMENT ON COLUMN sctoken.event.generation IS 'Generation of the token presented
 COMMENT ON COLUMN sctoken.event.client_id IS 'Client that called';
 COMMENT ON COLUMN sctoken.event.subject IS 'Subject of the family';
 COMMENT ON COLUMN sctoken.event.reason IS 'Why, as in grant_result.reason or as given to the call; null: nothing to say';
-COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind, and the caller''s context under "context"; null: nothing';
+COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind, the caller''s context under "context", and under "cnf" what was presented with a family that is bound to nothing, or was refused; null: nothing';
 
+/*
+ * Each partition has an index of its own and the parent none: with one the parent
+ * would make a partition's index when a dump is restored, and the dump's own
+ * would collide with it.
+ */
 CREATE TABLE sctoken.event_default PARTITION OF sctoken.event DEFAULT;
+CREATE INDEX event_default_family_id_at_idx ON sctoken.event_default (family_id, at);
 COMMENT ON TABLE sctoken.event_default IS 'Events of times that have no partition of their own';
 
 /*
@@ -629,3 +635,363 @@ CREATE TRIGGER invalidate_cache_truncate
     FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
 ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_row;
 ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+--
+-- Append-only events
+--
+
+
+/*
+ * By row, because only row triggers pass on to partitions, present and to come;
+ * one for TRUNCATE each partition must have itself.  ALWAYS, because
+ * session_replication_role = replica is no way out.
+ */
+CREATE TRIGGER guard_append_only_row
+    BEFORE UPDATE OR DELETE ON sctoken.event
+    FOR EACH ROW EXECUTE FUNCTION sctoken.guard_append_only();
+CREATE TRIGGER guard_append_only_truncate
+    BEFORE TRUNCATE ON sctoken.event
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.guard_append_only();
+CREATE TRIGGER guard_append_only_truncate
+    BEFORE TRUNCATE ON sctoken.event_default
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.guard_append_only();
+ALTER TABLE sctoken.event ENABLE ALWAYS TRIGGER guard_append_only_row;
+ALTER TABLE sctoken.event ENABLE ALWAYS TRIGGER guard_append_only_truncate;
+ALTER TABLE sctoken.event_default ENABLE ALWAYS TRIGGER guard_append_only_truncate;
+
+--
+-- Maintenance
+--
+
+CREATE PROCEDURE sctoken.maintain()
+AS 'MODULE_PATHNAME', 'sctoken_maintain'
+LANGUAGE C;
+COMMENT ON PROCEDURE sctoken.maintain() IS
+'Makes the weekly partitions of sctoken.event for the next 4 weeks, deletes families whose expires_at has passed, and drops partitions that are older than sctoken.event_retention as a whole. Runs beside traffic, in transactions of its own: CALL it by itself, for example hourly. A lock that rotations would have to wait behind is asked for 50 ms; what needs it is left to the next call otherwise, and the closing message says so. Nothing is judged differently without it. Errors: 25001 inside a transaction block; 25006 in a read-only transaction or on a standby';
+
+REVOKE ALL ON PROCEDURE sctoken.maintain() FROM PUBLIC;
+
+--
+-- Audit
+--
+
+CREATE FUNCTION sctoken.effective_policy(client_id text)
+RETURNS sctoken.client_policy
+AS 'MODULE_PATHNAME', 'sctoken_effective_policy'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.effective_policy(text) IS
+'The policy that holds for a client now: its row of sctoken.client_policy over that of ''*'' over the built-in defaults, the emergency stops added up. Only not_before may be null: there is none. Any client_id has one, known or not. Null for null';
+
+/*
+ * A view reads its tables as their owner; the functions in it are called as the
+ * caller.  Views that show all rows of a table need no security_barrier, which
+ * would keep a caller's conditions from the indexes.
+ */
+CREATE VIEW sctoken.family_overview AS
+SELECT f.id AS family_id,
+       f.client_id,
+       f.subject,
+       f.session_id,
+       f.grant_id,
+       CASE WHEN f.revoke_reason OPERATOR(pg_catalog.=) 'reuse_detected' THEN 'reused'
+            WHEN f.revoked_at IS NOT NULL
+              OR f.created_at OPERATOR(pg_catalog.<=) p.not_before THEN 'revoked'
+            WHEN LEAST(f.expires_at, f.created_at OPERATOR(pg_catalog.+) l.absolute_ttl)
+                 OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'expired'
+            WHEN f.rotated_at OPERATOR(pg_catalog.+) l.idle_ttl
+                 OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'idle_expired'
+            ELSE 'active'
+       END AS status,
+       p.enabled AS client_enabled,
+       f.binding,
+       f.binding OPERATOR(pg_catalog.->>) 'jkt' AS jkt,
+       f.binding OPERATOR(pg_catalog.->>) 'x5t#S256' AS x5t_s256,
+       f.scope,
+       f.audience,
+       f.generation,
+       f.retries,
+       f.created_at,
+       f.rotated_at,
+       f.rotated_at OPERATOR(pg_catalog.+) l.idle_ttl AS idle_expires_at,
+       LEAST(f.expires_at, f.created_at OPERATOR(pg_catalog.+) l.absolute_ttl) AS expires_at,
+       COALESCE(f.revoked_at,
+                CASE WHEN f.created_at OPERATOR(pg_catalog.<=) p.not_before THEN p.not_before END) AS revoked_at,
+       COALESCE(f.revoke_reason,
+                CASE WHEN f.created_at OPERATOR(pg_catalog.<=) p.not_before THEN 'not_before' END) AS revoke_reason
+  FROM sctoken.family AS f,
+       LATERAL sctoken.effective_policy(f.client_id) AS p,
+       /* in seconds: a day is 24 hours here, whatever the time zone */
+       LATERAL (SELECT interval '1 second' OPERATOR(pg_catalog.*) EXTRACT(epoch FROM p.idle_ttl)::double precision AS idle_ttl,
+                       interval '1 second' OPERATOR(pg_catalog.*) EXTRACT(epoch FROM p.absolute_ttl)::double precision AS absolute_ttl) AS l;
+COMMENT ON VIEW sctoken.family_overview IS
+'Each token family that is still stored, with its state in a word, by the policy that holds now';
+COMMENT ON COLUMN sctoken.family_overview.family_id IS 'The family';
+COMMENT ON COLUMN sctoken.family_overview.client_id IS 'The only client that may use it';
+COMMENT ON COLUMN sctoken.family_overview.subject IS 'Whose it is';
+COMMENT ON COLUMN sctoken.family_overview.session_id IS 'Login session it belongs to; null: none';
+COMMENT ON COLUMN sctoken.family_overview.grant_id IS 'Authorization it came from; null: none';
+COMMENT ON COLUMN sctoken.family_overview.status IS 'active; idle_expired: not used for idle_ttl; expired: past its absolute end; revoked; reused: revoked because a used token came back. Revocation outlasts expiry';
+COMMENT ON COLUMN sctoken.family_overview.client_enabled IS 'false: policy stops the client at present, so that not even an active family is accepted';
+COMMENT ON COLUMN sctoken.family_overview.binding IS 'cnf that must be presented with each use; null: unbound';
+COMMENT ON COLUMN sctoken.family_overview.jkt IS 'Thumbprint of the key it is bound to (RFC 9449 6.1); null: none';
+COMMENT ON COLUMN sctoken.family_overview.x5t_s256 IS 'Thumbprint of the certificate it is bound to (RFC 8705 3.1); null: none';
+COMMENT ON COLUMN sctoken.family_overview.scope IS 'Granted scope; null: none';
+COMMENT ON COLUMN sctoken.family_overview.audience IS 'Granted resources; null: none';
+COMMENT ON COLUMN sctoken.family_overview.generation IS 'Generation of the one live token, from 1';
+COMMENT ON COLUMN sctoken.family_overview.retries IS 'How often its predecessor was retried';
+COMMENT ON COLUMN sctoken.family_overview.created_at IS 'When the family was issued';
+COMMENT ON COLUMN sctoken.family_overview.rotated_at IS 'When the live token was issued or, where policy keeps it, last seen';
+COMMENT ON COLUMN sctoken.family_overview.idle_expires_at IS 'When it expires if it is not used';
+COMMENT ON COLUMN sctoken.family_overview.expires_at IS 'When it expires, whatever the use';
+COMMENT ON COLUMN sctoken.family_overview.revoked_at IS 'Since when nothing of it is accepted; null: not revoked';
+COMMENT ON COLUMN sctoken.family_overview.revoke_reason IS 'Why; not_before: by the policy, without a row written';
+
+CREATE VIEW sctoken.family_timeline AS
+SELECT e.family_id,
+       e.at,
+       e.kind,
+       e.generation,
+       e.client_id,
+       e.subject,
+       e.reason,
+       (e.detail OPERATOR(pg_catalog.->>) 'distance')::bigint AS distance,
+       pg_catalog.make_interval(secs => (e.detail OPERATOR(pg_catalog.->>) 'age')::double precision) AS age,
+       (e.detail OPERATOR(pg_catalog.->>) 'retryable')::boolean AS retryable,
+       e.detail OPERATOR(pg_catalog.->) 'cnf' AS cnf,
+       e.detail OPERATOR(pg_catalog.->) 'context' AS context
+  FROM sctoken.event AS e;
+COMMENT ON VIEW sctoken.family_timeline IS
+'What happened to token families, also to those that are no longer stored: sctoken.event with its detail in columns. ORDER BY at gives the order';
+COMMENT ON COLUMN sctoken.family_timeline.family_id IS 'The family';
+COMMENT ON COLUMN sctoken.family_timeline.at IS 'Wall clock of the call';
+COMMENT ON COLUMN sctoken.family_timeline.kind IS 'As sctoken.event.kind';
+COMMENT ON COLUMN sctoken.family_timeline.generation IS 'Generation of the token presented or made';
+COMMENT ON COLUMN sctoken.family_timeline.client_id IS 'Client that called';
+COMMENT ON COLUMN sctoken.family_timeline.subject IS 'Subject of the family';
+COMMENT ON COLUMN sctoken.family_timeline.reason IS 'Why; null: nothing to say';
+COMMENT ON COLUMN sctoken.family_timeline.distance IS 'Generations that a used token is behind the live one; null: not such an event';
+COMMENT ON COLUMN sctoken.family_timeline.age IS 'How long after the last rotation a used token came; null: not such an event';
+COMMENT ON COLUMN sctoken.family_timeline.retryable IS 'Whether a retry was still thinkable: its successor was unused and could be derived; null: not such an event';
+COMMENT ON COLUMN sctoken.family_timeline.cnf IS 'What was presented, where the family is bound to nothing or the call was refused; null: nothing';
+COMMENT ON COLUMN sctoken.family_timeline.context IS 'As the caller gave it; null: none';
+
+/* A barrier: who may read this one alone must not see other events through it. */
+CREATE VIEW sctoken.reuse_incident WITH (security_barrier = true) AS
+SELECT t.family_id,
+       t.at,
+       t.client_id,
+       t.subject,
+       t.generation,
+       t.generation OPERATOR(pg_catalog.+) t.distance AS live_generation,
+       t.distance,
+       t.age,
+       t.retryable,
+       t.reason,
+       t.cnf,
+       t.context,
+       f.session_id,
+       f.grant_id,
+       f.binding,
+       f.revoked_at IS NOT NULL AS revoked
+  FROM sctoken.family_timeline AS t
+  LEFT JOIN sctoken.family AS f ON f.id OPERATOR(pg_catalog.=) t.family_id
+ WHERE t.kind OPERATOR(pg_catalog.=) 'reuse_detected';
+COMMENT ON VIEW sctoken.reuse_incident IS
+'Used tokens that came back, graded: distance 1 and retryable is likely a response that was lost, anything else likely a copy of the token (RFC 9700 4.14.2)';
+COMMENT ON COLUMN sctoken.reuse_incident.family_id IS 'The family';
+COMMENT ON COLUMN sctoken.reuse_incident.at IS 'When it came';
+COMMENT ON COLUMN sctoken.reuse_incident.client_id IS 'Client that called';
+COMMENT ON COLUMN sctoken.reuse_incident.subject IS 'Subject of the family';
+COMMENT ON COLUMN sctoken.reuse_incident.generation IS 'Generation of the token that came';
+COMMENT ON COLUMN sctoken.reuse_incident.live_generation IS 'Generation of the live token at that time';
+COMMENT ON COLUMN sctoken.reuse_incident.distance IS 'Generations between the two';
+COMMENT ON COLUMN sctoken.reuse_incident.age IS 'Time since the last rotation';
+COMMENT ON COLUMN sctoken.reuse_incident.retryable IS 'Whether a retry was still thinkable: the successor was unused and could be derived';
+COMMENT ON COLUMN sctoken.reuse_incident.reason IS 'Why it was no retry, as in grant_result.reason';
+COMMENT ON COLUMN sctoken.reuse_incident.cnf IS 'What was presented with a family that is bound to nothing; null: nothing';
+COMMENT ON COLUMN sctoken.reuse_incident.context IS 'As the caller gave it; null: none';
+COMMENT ON COLUMN sctoken.reuse_incident.session_id IS 'Login session of the family; null: none, or the family is no longer stored';
+COMMENT ON COLUMN sctoken.reuse_incident.grant_id IS 'Authorization of the family; null: none, or the family is no longer stored';
+COMMENT ON COLUMN sctoken.reuse_incident.binding IS 'What the family is bound to; null: nothing, or the family is no longer stored';
+COMMENT ON COLUMN sctoken.reuse_incident.revoked IS 'Whether the family is revoked now; false too when it is no longer stored';
+
+/*
+ * Generations at which more happened than a rotation, and where the retries and
+ * incidents among them lead, are nodes; what lies between two is one edge.
+ */
+CREATE FUNCTION sctoken.family_graph(family_id uuid)
+RETURNS text
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+WITH e AS (
+    SELECT t.at, t.kind, t.generation, t.distance,
+           regexp_replace(left(t.reason, 80), '[^[:alnum:] _.,:/@+-]', '?', 'g') AS reason
+      FROM sctoken.family_timeline AS t
+     WHERE t.family_id = $1
+), mark AS (
+    SELECT min(generation) AS g FROM e WHERE kind <> 'ahead'
+    UNION SELECT max(generation) FROM e WHERE kind <> 'ahead'
+    UNION SELECT generation FROM e WHERE kind <> 'rotated'
+    UNION SELECT generation + 1 FROM e WHERE kind = 'replayed'
+    UNION SELECT generation + distance FROM e WHERE kind = 'reuse_detected'
+), ranked AS (
+    SELECT g, row_number() OVER (ORDER BY g) AS first, row_number() OVER (ORDER BY g DESC) AS last
+      FROM mark WHERE g IS NOT NULL
+), node AS (
+    SELECT g, lead(g) OVER (ORDER BY g) AS next FROM ranked WHERE first <= 50 OR last <= 150
+), line AS (
+    SELECT 1 AS part, 0::bigint AS g, 'flowchart LR' AS text
+    UNION ALL
+    SELECT 2, 0, format('%%%% %s more generations with events are left out', count(*))
+      FROM ranked WHERE first > 50 AND last > 150 HAVING count(*) > 0
+    UNION ALL
+    SELECT 3, n.g,
+           format('g%s["generation %s%s%s"]', n.g, n.g,
+                  (SELECT '<br/>issued ' || to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+                     FROM e WHERE e.kind = 'issued' AND e.generation = n.g LIMIT 1),
+                  (SELECT '<br/>kept ' || count(*) FROM e
+                    WHERE e.kind = 'kept' AND e.generation = n.g HAVING count(*) > 0))
+      FROM node AS n
+    UNION ALL
+    SELECT 4, n.g,
+           format('g%s -->|"%s"| g%s', n.g,
+                  CASE n.next - n.g WHEN 1 THEN 'rotated' ELSE n.next - n.g || ' rotations' END, n.next)
+      FROM node AS n
+     WHERE n.next IS NOT NULL
+    UNION ALL
+    SELECT 5, n.g,
+           format('g%s -.->|"retried %s, %s"| g%s', n.g,
+                  CASE count(*) WHEN 1 THEN 'once' ELSE count(*) || ' times' END,
+                  string_agg(DISTINCT e.reason, ', ' ORDER BY e.reason), n.g + 1)
+      FROM e JOIN node AS n ON n.g = e.generation
+     WHERE e.kind = 'replayed' GROUP BY n.g
+    UNION ALL
+    SELECT 6, n.g,
+           format('g%s -.->|"%s, %s"| refused%s(("refused"))', n.g, e.kind || coalesce(': ' || e.reason, ''),
+                  CASE count(*) WHEN 1 THEN 'once' ELSE count(*) || ' times' END, n.g)
+      FROM e JOIN node AS n ON n.g = e.generation
+     WHERE e.kind IN ('refused', 'ahead', 'orphan') GROUP BY n.g, e.kind, e.reason
+    UNION ALL
+    SELECT 7, n.g,
+           format('g%s ==>|"reuse detected: %s, %s behind"| reuse%s{{"%s"}}', n.g, e.reason, e.distance, n.g,
+                  to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+      FROM (SELECT DISTINCT ON (generation) * FROM e WHERE kind = 'reuse_detected' ORDER BY generation, at) AS e
+      JOIN node AS n ON n.g = e.generation
+    UNION ALL
+    SELECT 8, 0,
+           format('g%s --> dead(["revoked: %s<br/>%s"])', (SELECT max(g) FROM node),
+                  coalesce(e.reason, 'no reason'), to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+      FROM (SELECT f.revoked_at AS at,
+                   regexp_replace(left(f.revoke_reason, 80), '[^[:alnum:] _.,:/@+-]', '?', 'g') AS reason
+              FROM sctoken.family_overview AS f WHERE f.family_id = $1 AND f.revoked_at IS NOT NULL
+             UNION ALL
+            SELECT e.at, e.reason FROM e WHERE e.kind = 'revoked'
+             ORDER BY 1 LIMIT 1) AS e
+)
+SELECT string_agg(CASE WHEN part = 1 THEN text ELSE '    ' || text END, E'\n' ORDER BY part, g, text COLLATE "C")
+  FROM line
+HAVING count(*) > 1
+$$;
+COMMENT ON FUNCTION sctoken.family_graph(uuid) IS
+'The life of a family as text for Mermaid (flowchart): generations, rotations, retries, refusals, reuse and revocation, as far as the events tell. Rotations in a row are one edge, at most 200 generations are shown; times are UTC; what a caller gave as reason is shown without characters that could mean something to Mermaid. Null for a family without events, and for null. Needs SELECT on the views family_timeline and family_overview (duty auditor)';
+
+CREATE FUNCTION sctoken.simulate_retry_window(
+    retry_window interval,
+    OUT client_id text,
+    OUT incidents bigint,
+    OUT would_be_retries bigint,
+    OUT might_be_retries bigint,
+    OUT retries bigint,
+    OUT would_be_incidents bigint)
+RETURNS SETOF record
+LANGUAGE sql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT t.client_id,
+       count(*) FILTER (WHERE t.kind = 'reuse_detected'),
+       count(*) FILTER (WHERE t.kind = 'reuse_detected' AND t.reason = 'retry_window_passed' AND t.age < $1),
+       count(*) FILTER (WHERE t.kind = 'reuse_detected' AND t.reason = 'no_retry' AND t.distance = 1 AND t.age < $1),
+       count(*) FILTER (WHERE t.kind = 'replayed'),
+       count(*) FILTER (WHERE t.kind = 'replayed' AND t.reason = 'retry_window' AND t.age >= $1)
+  FROM sctoken.family_timeline AS t
+ WHERE t.kind IN ('reuse_detected', 'replayed')
+ GROUP BY t.client_id
+ ORDER BY t.client_id COLLATE "C"
+$$;
+COMMENT ON FUNCTION sctoken.simulate_retry_window(interval) IS
+'What another retry_window would have made of the recorded events, per client. incidents: tokens that came back and were reuse. would_be_retries: of those, predecessors of the live token that came within this window, retried less than max_retries times, with the successor unused. might_be_retries: predecessors that came within this window, but nothing was kept to derive the successor from, either because policy allowed no retry or because the successor had been confirmed. retries: what was answered as a retry. would_be_incidents: of those, retries by virtue of the window that came later than this one (unless retry_until_confirmed allows them all the same). No rows for null. Needs SELECT on the view family_timeline (duty auditor)';
+
+REVOKE ALL ON FUNCTION
+    sctoken.effective_policy(text),
+    sctoken.family_graph(uuid),
+    sctoken.simulate_retry_window(interval)
+FROM PUBLIC;
+
+--
+-- Duties
+--
+
+/* What each duty may do stands in this function and nowhere else. */
+CREATE FUNCTION sctoken.grant_to(role regrole, duty text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE STRICT PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    duties CONSTANT jsonb := '{
+        "authorization_server": [
+            "EXECUTE ON ROUTINE sctoken.issue",
+            "EXECUTE ON ROUTINE sctoken.rotate",
+            "EXECUTE ON ROUTINE sctoken.introspect",
+            "EXECUTE ON ROUTINE sctoken.revoke",
+            "EXECUTE ON ROUTINE sctoken.revoke_family",
+            "EXECUTE ON ROUTINE sctoken.dpop_check",
+            "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
+            "EXECUTE ON ROUTINE sctoken.dpop_nonce",
+            "EXECUTE ON ROUTINE sctoken.dpop_challenge",
+            "EXECUTE ON ROUTINE sctoken.dpop_metadata"
+        ],
+        "resource_server": [
+            "EXECUTE ON ROUTINE sctoken.introspect",
+            "EXECUTE ON ROUTINE sctoken.dpop_check",
+            "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
+            "EXECUTE ON ROUTINE sctoken.dpop_nonce",
+            "EXECUTE ON ROUTINE sctoken.dpop_challenge",
+            "EXECUTE ON ROUTINE sctoken.dpop_metadata"
+        ],
+        "auditor": [
+            "SELECT ON sctoken.family_overview",
+            "SELECT ON sctoken.family_timeline",
+            "SELECT ON sctoken.reuse_incident",
+            "EXECUTE ON ROUTINE sctoken.effective_policy",
+            "EXECUTE ON ROUTINE sctoken.family_graph",
+            "EXECUTE ON ROUTINE sctoken.simulate_retry_window"
+        ],
+        "operator": [
+            "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_policy",
+            "EXECUTE ON ROUTINE sctoken.effective_policy",
+            "EXECUTE ON ROUTINE sctoken.revoke_family",
+            "EXECUTE ON ROUTINE sctoken.maintain"
+        ]
+    }';
+    privilege text;
+BEGIN
+    IF NOT duties ? duty THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = 'argument "duty" is not a duty',
+            HINT = 'Duties are authorization_server, resource_server, auditor and operator.';
+    END IF;
+    PERFORM FROM pg_roles WHERE oid = role;
+    IF NOT FOUND THEN
+        RAISE undefined_object USING MESSAGE = 'argument "role" is not a role';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA sctoken TO %s', role);
+    FOR privilege IN SELECT jsonb_array_elements_text(duties -> duty) LOOP
+        EXECUTE format('GRANT %s TO %s', privilege, role);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
+'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes), operator (policy, maintenance, revocation). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
+
+REVOKE ALL ON FUNCTION sctoken.grant_to(regrole, text) FROM PUBLIC;

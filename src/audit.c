@@ -45,6 +45,26 @@ push_numeric(JsonbParseState **state, const char *name, Numeric number)
 	(void) pushJsonbValue(state, WJB_VALUE, &value);
 }
 
+/* A member that has any JSON value; none when it is NULL. */
+static void
+push_jsonb(JsonbParseState **state, const char *name, Jsonb *member)
+{
+	JsonbValue	value;
+
+	if (member == NULL)
+		return;
+	push_key(state, name);
+	if (JB_ROOT_IS_SCALAR(member))
+		JsonbExtractScalar(&member->root, &value);
+	else
+	{
+		value.type = jbvBinary;
+		value.val.binary.data = &member->root;
+		value.val.binary.len = VARSIZE_ANY_EXHDR(member);
+	}
+	(void) pushJsonbValue(state, WJB_VALUE, &value);
+}
+
 /* The detail column; NULL when there is nothing to tell. */
 static Jsonb *
 event_detail(const Event *event)
@@ -53,7 +73,7 @@ event_detail(const Event *event)
 	JsonbValue	value;
 	JsonbValue *object;
 
-	if (event->context == NULL && event->distance < 0)
+	if (event->context == NULL && event->cnf == NULL && event->distance < 0)
 		return NULL;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (event->distance >= 0)
@@ -66,19 +86,8 @@ event_detail(const Event *event)
 		value.val.boolean = event->retryable;
 		(void) pushJsonbValue(&state, WJB_VALUE, &value);
 	}
-	if (event->context != NULL)
-	{
-		push_key(&state, "context");
-		if (JB_ROOT_IS_SCALAR(event->context))
-			JsonbExtractScalar(&event->context->root, &value);
-		else
-		{
-			value.type = jbvBinary;
-			value.val.binary.data = &event->context->root;
-			value.val.binary.len = VARSIZE_ANY_EXHDR(event->context);
-		}
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	}
+	push_jsonb(&state, "cnf", event->cnf);
+	push_jsonb(&state, "context", event->context);
 	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
 	return JsonbValueToJsonb(object);
 }

@@ -18,6 +18,8 @@ typedef struct Event
 	const text *subject;
 	const char *reason;			/* NULL: none */
 	Jsonb	   *context;		/* the caller's; NULL: none */
+	Jsonb	   *cnf;			/* presented, where the family does not say it;
+								 * NULL: none */
 
 	/* of a token presented again; distance < 0: not such an event */
 	int64		distance;		/* generations behind the current one */

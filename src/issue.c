@@ -134,6 +134,7 @@ family_begin(FunctionCallInfo fcinfo, Family *family, const Policy *policy,
 	event.generation = 1;
 	event.client_id = family->client_id;
 	event.subject = family->subject;
+	event.cnf = family->binding == NULL ? grant->cnf : NULL;
 	event.context = PG_ARGISNULL(ARG_CONTEXT) ? NULL : PG_GETARG_JSONB_P(ARG_CONTEXT);
 	sct_audit_event(&event);
 }

@@ -25,24 +25,29 @@ typedef enum LockClass
 	LOCK_SUBJECT = 0x5C02,
 	LOCK_SECRETS = 0x5C03,
 	LOCK_REPLAY = 0x5C04,
-	LOCK_REPLAY_STATE = 0x5C05
+	LOCK_REPLAY_STATE = 0x5C05,
+	LOCK_MAINTENANCE = 0x5C06
 } LockClass;
 
+/* What lock_wait() waits for */
+typedef struct LockRequest
+{
+	LOCKTAG		tag;
+	LOCKMODE	mode;
+} LockRequest;
+
 /*
- * Waits in a subtransaction, so that the error which ends the wait can be caught;
- * its lock passes to the transaction around it.
+ * In a subtransaction, so that the error which ends the wait can be caught; its
+ * locks pass to the transaction around it.
  */
-static bool
-lock_wait(const LOCKTAG *tag, LOCKMODE mode)
+bool
+sct_lock_attempt(void (*work) (const void *arg), const void *arg, int timeout)
 {
 	MemoryContext caller_context = CurrentMemoryContext;
 	ResourceOwner caller_owner = CurrentResourceOwner;
-	volatile bool acquired = false;
-	int			timeout = sct_lock_timeout;
+	volatile bool done = false;
 	char		setting[16];
 
-	if (LockTimeout > 0)
-		timeout = Min(timeout, LockTimeout);
 	snprintf(setting, sizeof(setting), "%d", timeout);
 
 	BeginInternalSubTransaction(NULL);
@@ -52,12 +57,12 @@ lock_wait(const LOCKTAG *tag, LOCKMODE mode)
 
 		set_config_option("lock_timeout", setting, PGC_USERSET, PGC_S_SESSION,
 						  GUC_ACTION_SAVE, true, 0, false);
-		(void) LockAcquire(tag, mode, false, false);
+		work(arg);
 		AtEOXact_GUC(true, nest_level);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller_context);
 		CurrentResourceOwner = caller_owner;
-		acquired = true;
+		done = true;
 	}
 	PG_CATCH();
 	{
@@ -76,20 +81,33 @@ lock_wait(const LOCKTAG *tag, LOCKMODE mode)
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
-	return acquired;
+	return done;
+}
+
+static void
+lock_wait(const void *arg)
+{
+	const LockRequest *request = arg;
+
+	(void) LockAcquire(&request->tag, request->mode, false, false);
 }
 
 static bool
 lock_acquire(LockClass class, uint64 key, LOCKMODE mode, bool wait)
 {
-	LOCKTAG		tag;
+	LockRequest request;
+	int			timeout = sct_lock_timeout;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key,
-						 class);
+	request.mode = mode;
+	SET_LOCKTAG_ADVISORY(request.tag, MyDatabaseId, (uint32) (key >> 32),
+						 (uint32) key, class);
+
+	if (LockTimeout > 0)
+		timeout = Min(timeout, LockTimeout);
 
 	/* nearly always free: no subtransaction then */
-	if (LockAcquire(&tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL &&
-		!(wait && sct_lock_timeout > 0 && lock_wait(&tag, mode)))
+	if (LockAcquire(&request.tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL &&
+		!(wait && timeout > 0 && sct_lock_attempt(lock_wait, &request, timeout)))
 		return false;
 
 	/* a prepared transaction would hold it when the session is gone */
@@ -135,4 +153,10 @@ bool
 sct_lock_replay_state(bool wait)
 {
 	return lock_acquire(LOCK_REPLAY_STATE, 0, ExclusiveLock, wait);
+}
+
+bool
+sct_lock_maintenance(void)
+{
+	return lock_acquire(LOCK_MAINTENANCE, 0, ExclusiveLock, false);
 }

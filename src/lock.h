@@ -29,4 +29,15 @@ extern bool sct_lock_replay(const uint8 *digest);
 /* What replay.c keeps of its stores; without wait it is had at once or not. */
 extern bool sct_lock_replay_state(bool wait);
 
+/* Maintenance by one session at a time; does not wait. */
+extern bool sct_lock_maintenance(void);
+
+/*
+ * Does what needs a lock, and is false, everything undone, when one was not to be
+ * had within timeout milliseconds (at least 1).  Any other error is passed on.
+ * Its locks are the transaction's.
+ */
+extern bool sct_lock_attempt(void (*work) (const void *arg), const void *arg,
+							 int timeout);
+
 #endif							/* SCT_LOCK_H */

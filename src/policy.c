@@ -7,14 +7,18 @@
  */
 #include "sctoken.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "fmgr.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "cache.h"
 #include "interval.h"
+#include "nonce.h"
 #include "policy.h"
 #include "query.h"
 
@@ -82,6 +86,8 @@ static const char *const required_bindings[] = {"none", "dpop", "mtls", "any", N
 static const char *const on_reuses[] = {
 	"revoke_family", "revoke_subject_client", "refuse", NULL
 };
+
+PG_FUNCTION_INFO_V1(sctoken_effective_policy);
 
 static int
 word_index(Datum word, const char *const *words)
@@ -195,4 +201,82 @@ sct_policy_get(const text *client_id, Policy *policy)
 	for (uint64 i = 0; i < SPI_processed; i++)
 		policy_apply(policy, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	policy_keep(slot, client_id, policy);
+}
+
+static Datum
+interval_datum(int64 microseconds)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->day = (int32) (microseconds / USECS_PER_DAY);
+	interval->time = microseconds % USECS_PER_DAY;
+	return IntervalPGetDatum(interval);
+}
+
+/* The value of a column of client_policy, by its name. */
+static Datum
+policy_column(const Policy *policy, const char *name, bool *isnull)
+{
+	*isnull = false;
+	if (strcmp(name, "client_type") == 0)
+		return CStringGetTextDatum(client_types[policy->client_type]);
+	if (strcmp(name, "rotation") == 0)
+		return CStringGetTextDatum(rotations[policy->rotation]);
+	if (strcmp(name, "retry_window") == 0)
+		return interval_datum(policy->retry_window);
+	if (strcmp(name, "retry_until_confirmed") == 0)
+		return BoolGetDatum(policy->retry_until_confirmed);
+	if (strcmp(name, "max_retries") == 0)
+		return Int32GetDatum(policy->max_retries);
+	if (strcmp(name, "idle_ttl") == 0)
+		return interval_datum(policy->idle_ttl);
+	if (strcmp(name, "absolute_ttl") == 0)
+		return interval_datum(policy->absolute_ttl);
+	if (strcmp(name, "required_binding") == 0)
+		return CStringGetTextDatum(required_bindings[policy->required_binding]);
+	if (strcmp(name, "require_nonce") == 0)
+		return BoolGetDatum(policy->has_require_nonce ?
+							policy->require_nonce : sct_nonce_is_required());
+	if (strcmp(name, "on_reuse") == 0)
+		return CStringGetTextDatum(on_reuses[policy->on_reuse]);
+	if (strcmp(name, "enabled") == 0)
+		return BoolGetDatum(policy->enabled);
+	if (strcmp(name, "not_before") == 0)
+	{
+		*isnull = policy->not_before == DT_NOBEGIN;
+		return TimestampTzGetDatum(policy->not_before);
+	}
+	elog(ERROR, "unknown column in table sctoken.client_policy");
+}
+
+/* Columns are found by name: the row type is that of the table. */
+Datum
+sctoken_effective_policy(PG_FUNCTION_ARGS)
+{
+	text	   *client_id = PG_GETARG_TEXT_PP(0);
+	Datum		values[MaxTupleAttributeNumber];
+	bool		nulls[MaxTupleAttributeNumber];
+	TupleDesc	tupdesc;
+	QueryScope	scope;
+	Policy		policy;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	sct_query_begin(&scope);
+	sct_policy_get(client_id, &policy);
+	sct_query_end(&scope);
+
+	for (int i = 0; i < tupdesc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(tupdesc, i);
+
+		nulls[i] = column->attisdropped;
+		if (nulls[i])
+			continue;
+		if (strcmp(NameStr(column->attname), "client_id") == 0)
+			values[i] = PointerGetDatum(client_id);
+		else
+			values[i] = policy_column(&policy, NameStr(column->attname), &nulls[i]);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 }

@@ -95,6 +95,9 @@ event_fill(const Use *use, Event *event, const char *kind, const char *reason)
 	event->subject = use->family.subject;
 	event->reason = reason;
 	event->context = use->context;
+
+	/* that of a bound family is in its row */
+	event->cnf = use->family.binding == NULL ? use->with.cnf : NULL;
 	event->distance = -1;
 }
 
@@ -106,6 +109,7 @@ fail_recorded(Use *use, Outcome outcome, const char *kind, const char *reason)
 
 	event_fill(use, &event, kind,
 			   strcmp(kind, "refused") == 0 ? sct_grant_outcome_word(outcome) : NULL);
+	event.cnf = use->with.cnf;
 	sct_audit_refusal(&event);
 	return fail(use, outcome, reason);
 }

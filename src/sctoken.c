@@ -4,6 +4,7 @@
  */
 #include "sctoken.h"
 
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/guc.h"
 
@@ -23,6 +24,7 @@ int			sct_dpop_future_skew = 10;
 int			sct_dpop_max_age = 60;
 int			sct_dpop_nonce_step = 60;
 int			sct_dpop_nonce_steps = 3;
+int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 int			sct_replay_store = REPLAY_LOGGED;
 
@@ -116,6 +118,14 @@ _PG_init(void)
 							&sct_dpop_nonce_steps,
 							3, NONCE_MIN_STEPS, NONCE_MAX_STEPS,
 							PGC_SUSET, 0,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.event_retention",
+							"How long events of token families are kept.",
+							"sctoken.maintain() drops partitions that are older as a whole. 0 keeps them for ever.",
+							&sct_event_retention,
+							0, 0, 100 * 365 * HOURS_PER_DAY * MINS_PER_HOUR,
+							PGC_SUSET, GUC_UNIT_MIN,
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("sctoken.lock_timeout",

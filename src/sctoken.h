@@ -35,6 +35,7 @@ extern int	sct_dpop_future_skew;	/* seconds */
 extern int	sct_dpop_max_age;	/* seconds */
 extern int	sct_dpop_nonce_step;	/* seconds */
 extern int	sct_dpop_nonce_steps;
+extern int	sct_event_retention;	/* minutes; 0: for ever */
 extern int	sct_lock_timeout;	/* milliseconds */
 extern int	sct_replay_store;	/* ReplayStore */
 

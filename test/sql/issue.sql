@@ -1,5 +1,5 @@
 -- The start of a token family
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 \set jkt '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
 -- The first use makes the server's secret.

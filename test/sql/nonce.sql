@@ -1,5 +1,5 @@
 -- Stateless nonces for DPoP proofs (RFC 9449 8, 9)
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 \set jkt '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'
 
 -- An implementation of its own, from RFC 2104, RFC 5869 and core/nonce.h.

@@ -1,5 +1,5 @@
 -- Who may do what: nothing but the pure functions is for everybody.
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 CREATE ROLE regress_sctoken_nobody;
 CREATE ROLE regress_sctoken_as;
 GRANT EXECUTE ON FUNCTION sctoken.issue, sctoken.rotate, sctoken.introspect, sctoken.revoke, sctoken.dpop_nonce, sctoken.dpop_challenge, sctoken.dpop_metadata TO regress_sctoken_as;

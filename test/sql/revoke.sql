@@ -1,5 +1,5 @@
 -- The end of a family (RFC 7009), and what introspection says of it (RFC 7662)
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 \set key1 '{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}'
 INSERT INTO sctoken.client_policy (client_id, retry_window) VALUES ('*', '1 day');
 

@@ -1,5 +1,5 @@
 -- The use of a refresh token (RFC 6749 6, RFC 9700 4.14)
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 \set key1 '{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}'
 \set key2 '{"jkt": "kwtnlmjlQ4Ptk6ZaYH89oysGT93bBPN_5QNtXhoeySk"}'
 INSERT INTO sctoken.client_policy (client_id, client_type, retry_window, retry_until_confirmed, max_retries) VALUES
