@@ -12,13 +12,18 @@ PGFILEDESC  = "sctoken - sender-constrained tokens"
 DATA        = sql/sctoken--1.0.0.sql
 
 OBJS        = src/sctoken.o \
+		src/active.o \
+		src/amend.o \
+		src/announce.o \
 		src/audit.o \
 		src/binding.o \
 		src/cache.o \
 		src/challenge.o \
+		src/confirm.o \
 		src/dpop.o \
 		src/dpop_check.o \
 		src/encoding.o \
+		src/families.o \
 		src/family.o \
 		src/grant.o \
 		src/interval.o \
@@ -32,6 +37,8 @@ OBJS        = src/sctoken.o \
 		src/query.o \
 		src/replay.o \
 		src/revoke.o \
+		src/revoke_bulk.o \
+		src/revoke_client.o \
 		src/rotate.o \
 		src/scope.o \
 		src/secret.o \

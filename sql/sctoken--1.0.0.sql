@@ -49,6 +49,8 @@ CREATE TABLE sctoken.client_policy (
     required_binding text,
     require_nonce boolean,
     on_reuse text,
+    profile text,
+    max_families integer,
     enabled boolean,
     not_before timestamptz,
     CONSTRAINT client_policy_pkey PRIMARY KEY (client_id),
@@ -70,7 +72,15 @@ CREATE TABLE sctoken.client_policy (
     CONSTRAINT client_policy_required_binding_check
         CHECK (required_binding OPERATOR(pg_catalog.=) ANY (ARRAY['none', 'dpop', 'mtls', 'any'])),
     CONSTRAINT client_policy_on_reuse_check
-        CHECK (on_reuse OPERATOR(pg_catalog.=) ANY (ARRAY['revoke_family', 'revoke_subject_client', 'refuse']))
+        CHECK (on_reuse OPERATOR(pg_catalog.=) ANY (ARRAY['revoke_family', 'revoke_subject_client', 'refuse'])),
+    CONSTRAINT client_policy_profile_check
+        CHECK (profile OPERATOR(pg_catalog.=) ANY (ARRAY['none', 'fapi2'])),
+    CONSTRAINT client_policy_fapi2_check
+        CHECK (profile IS NULL OR profile OPERATOR(pg_catalog.<>) 'fapi2' OR
+               (rotation IS NOT NULL AND rotation OPERATOR(pg_catalog.<>) 'always' AND
+                required_binding IS NOT NULL AND required_binding OPERATOR(pg_catalog.<>) 'none')),
+    CONSTRAINT client_policy_max_families_check
+        CHECK (max_families OPERATOR(pg_catalog.>=) 1)
 );
 COMMENT ON TABLE sctoken.client_policy IS
 'What a client may do. The row ''*'' holds for every client; a null column takes the value of ''*'', or the built-in default where that is null or missing too. Plain DML; a change holds from the next call on, for living families too. Lengths of time: a day is 24 hours, a month 30 days';
@@ -85,6 +95,8 @@ COMMENT ON COLUMN sctoken.client_policy.absolute_ttl IS 'How long a family lives
 COMMENT ON COLUMN sctoken.client_policy.required_binding IS 'What must be presented at issue and rotate: none (default), dpop (jkt), mtls (x5t#S256) or any of the two; otherwise binding_required';
 COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof given to issue or rotate must carry a nonce of this server (RFC 9449 8); default: unless sctoken.dpop_freshness is iat';
 COMMENT ON COLUMN sctoken.client_policy.on_reuse IS 'What a used token that comes back does: revoke_family (default), revoke_subject_client (all families of that subject and client), refuse (nothing but the refusal)';
+COMMENT ON COLUMN sctoken.client_policy.profile IS 'none (default) or fapi2 (FAPI 2.0 Security Profile): refresh tokens are not rotated, and sender-constrained. The row that says fapi2 must say a rotation but always and a required_binding but none itself; in a row that inherits fapi2 from ''*'', always counts as bound_never and none as any';
+COMMENT ON COLUMN sctoken.client_policy.max_families IS 'How many living families a subject may have with the client; issue revokes the oldest (reason max_families) to make room; default: any number';
 COMMENT ON COLUMN sctoken.client_policy.enabled IS 'false: every call for the client is client_disabled and changes nothing; adds up with that of ''*'' (either one stops)';
 COMMENT ON COLUMN sctoken.client_policy.not_before IS 'Families created at or before this time are revoked; adds up with that of ''*'' (the later one holds)';
 
@@ -120,6 +132,10 @@ CREATE INDEX family_subject_client_id_idx ON sctoken.family (subject, client_id)
 CREATE INDEX family_session_id_idx ON sctoken.family (session_id) WHERE session_id IS NOT NULL;
 CREATE INDEX family_grant_id_idx ON sctoken.family (grant_id) WHERE grant_id IS NOT NULL;
 CREATE INDEX family_expires_at_idx ON sctoken.family (expires_at);
+CREATE INDEX family_binding_jkt_idx ON sctoken.family ((binding OPERATOR(pg_catalog.->>) 'jkt'))
+    WHERE (binding OPERATOR(pg_catalog.->>) 'jkt') IS NOT NULL;
+CREATE INDEX family_binding_x5t_idx ON sctoken.family ((binding OPERATOR(pg_catalog.->>) 'x5t#S256'))
+    WHERE (binding OPERATOR(pg_catalog.->>) 'x5t#S256') IS NOT NULL;
 COMMENT ON TABLE sctoken.family IS
 'One row per token family: all of its current state, whatever its age';
 COMMENT ON COLUMN sctoken.family.id IS 'UUIDv7; stands in each token of the family';
@@ -131,10 +147,10 @@ COMMENT ON COLUMN sctoken.family.session_id IS 'Login session it belongs to; nul
 COMMENT ON COLUMN sctoken.family.grant_id IS 'Authorization (consent, code) it came from; null: none';
 COMMENT ON COLUMN sctoken.family.scope IS 'Granted scope (RFC 6749 3.3); null: none';
 COMMENT ON COLUMN sctoken.family.audience IS 'Granted resources (RFC 8707); null: none';
-COMMENT ON COLUMN sctoken.family.binding IS 'cnf that must be presented with each use, decided at issue; null: unbound';
+COMMENT ON COLUMN sctoken.family.binding IS 'cnf that must be presented with each use, decided at issue and by rebind; null: unbound';
 COMMENT ON COLUMN sctoken.family.details IS 'What the authorization server gave at issue and gets back with each grant; sctoken does not read it';
 COMMENT ON COLUMN sctoken.family.revoked_at IS 'Since when nothing of the family is accepted; null: not revoked';
-COMMENT ON COLUMN sctoken.family.revoke_reason IS 'Why; reuse_detected when a used token came back';
+COMMENT ON COLUMN sctoken.family.revoke_reason IS 'Why; reuse_detected when a used token came back, max_families when a login took its place';
 COMMENT ON COLUMN sctoken.family.generation IS 'Generation of the one live token, from 1';
 COMMENT ON COLUMN sctoken.family.rotated_at IS 'When that token was issued: anchor of the retry window and of idle expiry';
 COMMENT ON COLUMN sctoken.family.retries IS 'How often its predecessor was retried';
@@ -155,14 +171,14 @@ CREATE TABLE sctoken.event (
 ) PARTITION BY RANGE (at);
 COMMENT ON TABLE sctoken.event IS
 'Append-only audit of token families, partitioned by time; holds no token, secret or hash';
-COMMENT ON COLUMN sctoken.event.family_id IS 'The family';
+COMMENT ON COLUMN sctoken.event.family_id IS 'The family; the nil UUID: an event of a client (client_revoked)';
 COMMENT ON COLUMN sctoken.event.at IS 'Wall clock of the call';
-COMMENT ON COLUMN sctoken.event.kind IS 'issued, rotated, kept, replayed, reuse_detected, revoked; or a refusal of a genuine token: refused, ahead, orphan';
+COMMENT ON COLUMN sctoken.event.kind IS 'issued, rotated, kept, replayed, confirmed, narrowed, rebound, reuse_detected, revoked, client_revoked; or a refusal of a genuine token: refused, ahead, orphan';
 COMMENT ON COLUMN sctoken.event.generation IS 'Generation of the token presented or made';
 COMMENT ON COLUMN sctoken.event.client_id IS 'Client that called';
 COMMENT ON COLUMN sctoken.event.subject IS 'Subject of the family';
 COMMENT ON COLUMN sctoken.event.reason IS 'Why, as in grant_result.reason or as given to the call; null: nothing to say';
-COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind, the caller''s context under "context", and under "cnf" what was presented with a family that is bound to nothing, or was refused; null: nothing';
+COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind: what changed as it was under "before", the caller''s context under "context", and under "cnf" what was presented with a family that is bound to nothing, or was refused; null: nothing';
 
 /*
  * Each partition has an index of its own and the parent none: with one the parent
@@ -565,6 +581,112 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Care of living families
+--
+
+CREATE FUNCTION sctoken.confirm(family_id uuid, generation bigint)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_confirm'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.confirm(uuid, bigint) IS
+'The refresh token of this generation, or an access token made with it, was seen in use: its predecessor cannot be retried any more, and is reuse. True: that is so when the caller commits, by this call or before. False: it is not the current generation of a family, or the family is revoked. Errors: 22004 an argument is null; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+
+CREATE FUNCTION sctoken.narrow(family_id uuid, scope text, audience text[], reason text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_narrow'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.narrow(uuid, text, text[], text) IS
+'Takes a part of its scope or audience from a family, from its next use on. scope, audience: a subset of what the family has (RFC 6749 3.3, RFC 8707); null: as it is. reason: for the audit, 1 to 256 bytes. True: the family has no more than that when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 family_id, reason, or both scope and audience are null; 22023 not a subset, or malformed; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+
+CREATE FUNCTION sctoken.rebind(family_id uuid, cnf jsonb, reason text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_rebind'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.rebind(uuid, jsonb, text) IS
+'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. cnf: {"jkt": ..} or {"x5t#S256": ..} or both, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+
+CREATE FUNCTION sctoken.families(
+    subject text,
+    OUT family_id uuid,
+    OUT client_id text,
+    OUT session_id text,
+    OUT grant_id text,
+    OUT scope text,
+    OUT audience text[],
+    OUT bound boolean,
+    OUT generation bigint,
+    OUT created_at timestamptz,
+    OUT rotated_at timestamptz,
+    OUT expires_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sctoken_families'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.families(text) IS
+'The living families of a subject ("my sessions"), the one used last first: those for which family_active is true. bound: whether to a key or certificate. expires_at: when it ends if it is not used (the earlier of idle and absolute expiry). Reads the latest committed state at every isolation level, writes nothing, runs on a standby. Errors: 22004 subject is null';
+
+CREATE FUNCTION sctoken.family_active(family_id uuid)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_family_active'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.family_active(uuid) IS
+'Does a family live? For access tokens that carry the family''s id and are to die with it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
+
+REVOKE ALL ON FUNCTION
+    sctoken.confirm(uuid, bigint),
+    sctoken.narrow(uuid, text, text[], text),
+    sctoken.rebind(uuid, jsonb, text),
+    sctoken.families(text),
+    sctoken.family_active(uuid)
+FROM PUBLIC;
+
+--
+-- Revocation of many families
+--
+
+CREATE FUNCTION sctoken.revoke_grant(grant_id text, reason text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'sctoken_revoke_grant'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.revoke_grant(text, text) IS
+'Revokes all families of a grant, for example when its authorization code comes twice (RFC 6749 4.1.2). Gives how many were not revoked before. reason: for the audit, 1 to 256 bytes. A login or rotation that races with it does not escape. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a family, having changed nothing; 55P03 a family or a login stayed locked for sctoken.lock_timeout';
+
+CREATE FUNCTION sctoken.revoke_session(session_id text, reason text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'sctoken_revoke_session'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.revoke_session(text, text) IS
+'Revokes all families of a login session. Otherwise as revoke_grant';
+
+CREATE FUNCTION sctoken.revoke_subject(subject text, reason text, client_id text DEFAULT NULL)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'sctoken_revoke_subject'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.revoke_subject(text, text, text) IS
+'Revokes all families of a subject ("log out everywhere"); with client_id only those with this client, null: with any. Otherwise as revoke_grant';
+
+CREATE FUNCTION sctoken.revoke_binding(cnf jsonb, reason text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'sctoken_revoke_binding'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.revoke_binding(jsonb, text) IS
+'Revokes all families that are bound to a key or certificate, which is known to be in wrong hands. cnf: {"jkt": ..} or {"x5t#S256": ..}; both: families bound to any of the two. Families of confidential clients are not bound, so not found. Otherwise as revoke_grant, and 22023 for an unknown or malformed member';
+
+CREATE FUNCTION sctoken.revoke_client(client_id text, reason text)
+RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'sctoken_revoke_client'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.revoke_client(text, text) IS
+'Revokes all families of a client, or with ''*'' of every client, in constant time: moves client_policy.not_before to now, never back. Gives the not_before that holds in that row; families issued later live. The rows of the families do not change, and the one event has kind client_revoked. reason: for the audit, 1 to 256 bytes. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of the row';
+
+REVOKE ALL ON FUNCTION
+    sctoken.revoke_grant(text, text),
+    sctoken.revoke_session(text, text),
+    sctoken.revoke_subject(text, text, text),
+    sctoken.revoke_binding(jsonb, text),
+    sctoken.revoke_client(text, text)
+FROM PUBLIC;
+
+--
 -- Internal
 --
 
@@ -680,7 +802,7 @@ RETURNS sctoken.client_policy
 AS 'MODULE_PATHNAME', 'sctoken_effective_policy'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.effective_policy(text) IS
-'The policy that holds for a client now: its row of sctoken.client_policy over that of ''*'' over the built-in defaults, the emergency stops added up. Only not_before may be null: there is none. Any client_id has one, known or not. Null for null';
+'The policy that holds for a client now: its row of sctoken.client_policy over that of ''*'' over the built-in defaults, the emergency stops added up. Only max_families and not_before may be null: there is none. Any client_id has one, known or not. Null for null';
 
 /*
  * A view reads its tables as their owner; the functions in it are called as the
@@ -946,6 +1068,13 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.introspect",
             "EXECUTE ON ROUTINE sctoken.revoke",
             "EXECUTE ON ROUTINE sctoken.revoke_family",
+            "EXECUTE ON ROUTINE sctoken.revoke_grant",
+            "EXECUTE ON ROUTINE sctoken.revoke_session",
+            "EXECUTE ON ROUTINE sctoken.revoke_subject",
+            "EXECUTE ON ROUTINE sctoken.confirm",
+            "EXECUTE ON ROUTINE sctoken.narrow",
+            "EXECUTE ON ROUTINE sctoken.families",
+            "EXECUTE ON ROUTINE sctoken.family_active",
             "EXECUTE ON ROUTINE sctoken.dpop_check",
             "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
             "EXECUTE ON ROUTINE sctoken.dpop_nonce",
@@ -954,6 +1083,8 @@ DECLARE
         ],
         "resource_server": [
             "EXECUTE ON ROUTINE sctoken.introspect",
+            "EXECUTE ON ROUTINE sctoken.family_active",
+            "EXECUTE ON ROUTINE sctoken.confirm",
             "EXECUTE ON ROUTINE sctoken.dpop_check",
             "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
             "EXECUTE ON ROUTINE sctoken.dpop_nonce",
@@ -971,7 +1102,16 @@ DECLARE
         "operator": [
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_policy",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
+            "EXECUTE ON ROUTINE sctoken.families",
+            "EXECUTE ON ROUTINE sctoken.family_active",
+            "EXECUTE ON ROUTINE sctoken.narrow",
+            "EXECUTE ON ROUTINE sctoken.rebind",
             "EXECUTE ON ROUTINE sctoken.revoke_family",
+            "EXECUTE ON ROUTINE sctoken.revoke_grant",
+            "EXECUTE ON ROUTINE sctoken.revoke_session",
+            "EXECUTE ON ROUTINE sctoken.revoke_subject",
+            "EXECUTE ON ROUTINE sctoken.revoke_binding",
+            "EXECUTE ON ROUTINE sctoken.revoke_client",
             "EXECUTE ON ROUTINE sctoken.maintain"
         ]
     }';

@@ -106,6 +106,17 @@ sct_binding_parse(Jsonb *cnf, bool strict, Binding *binding)
 				 errhint("Use null for a token that is not bound.")));
 }
 
+void
+sct_binding_argument(FunctionCallInfo fcinfo, int argno, const char *name,
+					 Binding *binding)
+{
+	if (PG_ARGISNULL(argno))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+	sct_binding_parse(PG_GETARG_JSONB_P(argno), true, binding);
+}
+
 Jsonb *
 sct_binding_to_cnf(const Binding *binding)
 {

@@ -6,6 +6,7 @@
 #ifndef SCT_BINDING_H
 #define SCT_BINDING_H
 
+#include "fmgr.h"
 #include "utils/jsonb.h"
 
 #include "policy.h"
@@ -33,6 +34,10 @@ typedef struct Binding
  * object without members, an error when strict, otherwise they are ignored.
  */
 extern void sct_binding_parse(Jsonb *cnf, bool strict, Binding *binding);
+
+/* The same of an argument that must name a key or certificate: strict, not null. */
+extern void sct_binding_argument(FunctionCallInfo fcinfo, int argno,
+								 const char *name, Binding *binding);
 
 /* The cnf of the known members; NULL when there are none. */
 extern Jsonb *sct_binding_to_cnf(const Binding *binding);

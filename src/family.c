@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
+#include "announce.h"
 #include "family.h"
 #include "query.h"
 #include "transaction.h"
@@ -58,14 +59,14 @@ static PreparedQuery advance_query = {
 
 static PreparedQuery count_retry_query = {
 	.sql = "UPDATE sctoken.family SET retries = retries OPERATOR(pg_catalog.+) 1"
-	" WHERE id OPERATOR(pg_catalog.=) $1",
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND revoked_at IS NULL",
 	.nargs = 1,
 	.argtypes = {UUIDOID}
 };
 
 static PreparedQuery keep_query = {
 	.sql = "UPDATE sctoken.family SET rotated_at = $2, salt = NULL"
-	" WHERE id OPERATOR(pg_catalog.=) $1",
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND revoked_at IS NULL",
 	.nargs = 2,
 	.argtypes = {UUIDOID, TIMESTAMPTZOID}
 };
@@ -77,12 +78,11 @@ static PreparedQuery revoke_query = {
 	.argtypes = {UUIDOID, TIMESTAMPTZOID, TEXTOID}
 };
 
-static PreparedQuery revoke_subject_client_query = {
-	.sql = "UPDATE sctoken.family SET revoked_at = $3, revoke_reason = $4"
-	" WHERE subject OPERATOR(pg_catalog.=) $1"
-	" AND client_id OPERATOR(pg_catalog.=) $2 AND revoked_at IS NULL",
-	.nargs = 4,
-	.argtypes = {TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+static PreparedQuery confirm_query = {
+	.sql = "UPDATE sctoken.family SET salt = NULL"
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND revoked_at IS NULL",
+	.nargs = 1,
+	.argtypes = {UUIDOID}
 };
 
 static Datum
@@ -224,26 +224,35 @@ sct_family_advance(const FamilyStep *step, Family *family)
 	return true;
 }
 
-void
+bool
 sct_family_count_retry(const pg_uuid_t *id)
 {
 	Datum		values[1];
 
 	values[0] = UUIDPGetDatum(id);
-	(void) sct_query_run(&count_retry_query, values, NULL);
+	return sct_query_run(&count_retry_query, values, NULL) == 1;
 }
 
-void
+bool
 sct_family_keep(const pg_uuid_t *id, TimestampTz now)
 {
 	Datum		values[2];
 
 	values[0] = UUIDPGetDatum(id);
 	values[1] = TimestampTzGetDatum(now);
-	(void) sct_query_run(&keep_query, values, NULL);
+	return sct_query_run(&keep_query, values, NULL) == 1;
 }
 
-void
+bool
+sct_family_confirm(const pg_uuid_t *id)
+{
+	Datum		values[1];
+
+	values[0] = UUIDPGetDatum(id);
+	return sct_query_run(&confirm_query, values, NULL) == 1;
+}
+
+bool
 sct_family_revoke(const pg_uuid_t *id, TimestampTz now, const char *reason)
 {
 	Datum		values[3];
@@ -252,19 +261,8 @@ sct_family_revoke(const pg_uuid_t *id, TimestampTz now, const char *reason)
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = CStringGetTextDatum(reason);
 	sct_transaction_revoked();
-	(void) sct_query_run(&revoke_query, values, NULL);
-}
-
-void
-sct_family_revoke_subject_client(const text *subject, const text *client_id,
-								 TimestampTz now, const char *reason)
-{
-	Datum		values[4];
-
-	values[0] = PointerGetDatum(subject);
-	values[1] = PointerGetDatum(client_id);
-	values[2] = TimestampTzGetDatum(now);
-	values[3] = CStringGetTextDatum(reason);
-	sct_transaction_revoked();
-	(void) sct_query_run(&revoke_subject_client_query, values, NULL);
+	if (sct_query_run(&revoke_query, values, NULL) != 1)
+		return false;
+	sct_announce_family(id);
+	return true;
 }

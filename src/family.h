@@ -76,19 +76,22 @@ extern bool sct_family_read(const pg_uuid_t *id, Family *family);
  */
 extern bool sct_family_advance(const FamilyStep *step, Family *family);
 
+/*
+ * Each of these is false, and nothing done, when the family is revoked: a bulk
+ * revocation takes no family's lock, and may have come after the row was read.
+ */
+
 /* Counts a retry. */
-extern void sct_family_count_retry(const pg_uuid_t *id);
+extern bool sct_family_count_retry(const pg_uuid_t *id);
 
 /* The current token was used without a rotation; its predecessor's retry ends. */
-extern void sct_family_keep(const pg_uuid_t *id, TimestampTz now);
+extern bool sct_family_keep(const pg_uuid_t *id, TimestampTz now);
 
-/* Revokes a family that is not revoked; others it leaves as they are. */
-extern void sct_family_revoke(const pg_uuid_t *id, TimestampTz now,
+/* The current token arrived; its predecessor's retry ends. */
+extern bool sct_family_confirm(const pg_uuid_t *id);
+
+/* Revokes it, and tells who listens. */
+extern bool sct_family_revoke(const pg_uuid_t *id, TimestampTz now,
 							  const char *reason);
-
-/* Revokes all families of a subject with a client. */
-extern void sct_family_revoke_subject_client(const text *subject,
-											 const text *client_id,
-											 TimestampTz now, const char *reason);
 
 #endif							/* SCT_FAMILY_H */

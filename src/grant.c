@@ -9,6 +9,7 @@
 #include "utils/builtins.h"
 
 #include "grant.h"
+#include "scope.h"
 
 /* Columns of sctoken.grant_result */
 enum
@@ -152,6 +153,36 @@ sct_grant_text_argument(FunctionCallInfo fcinfo, int argno, const char *name,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must have 1 to %zu bytes", name, max_len)));
 	return value;
+}
+
+text *
+sct_grant_scope_argument(FunctionCallInfo fcinfo, int argno)
+{
+	text	   *scope = sct_grant_text_argument(fcinfo, argno, "scope", false,
+												GRANT_MAX_SCOPE);
+
+	if (scope != NULL && !sct_scope_is_valid(scope))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is not a scope", "scope"),
+				 errdetail("It must be scope tokens (RFC 6749 section 3.3) with one space between them.")));
+	return scope;
+}
+
+ArrayType *
+sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno)
+{
+	ArrayType  *audience;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	audience = PG_GETARG_ARRAYTYPE_P(argno);
+	if (!sct_audience_is_valid(audience))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must be a list of 1 to 64 resources",
+						"audience")));
+	return audience;
 }
 
 void

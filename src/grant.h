@@ -71,6 +71,10 @@ extern const char *sct_grant_outcome_word(Outcome outcome);
 extern text *sct_grant_text_argument(FunctionCallInfo fcinfo, int argno,
 									 const char *name, bool required, size_t max_len);
 
+/* The scope and the resources that a family is to have; NULL when null. */
+extern text *sct_grant_scope_argument(FunctionCallInfo fcinfo, int argno);
+extern ArrayType *sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno);
+
 /* An argument whose part of the design is not built. */
 extern void sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno,
 									  const char *name);

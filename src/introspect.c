@@ -11,8 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/numeric.h"
 
-#include "family.h"
-#include "policy.h"
+#include "active.h"
 #include "query.h"
 
 PG_FUNCTION_INFO_V1(sctoken_introspect);
@@ -144,7 +143,6 @@ is_active(const text *presented, Family *family, TimestampTz *expires_at)
 	ServerSecret secret;
 	uint8		hash[SCT_SHA256_LEN];
 	pg_uuid_t	family_id;
-	Policy		policy;
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (sct_token_authenticate(presented, &token, &secret) != NULL)
@@ -153,16 +151,10 @@ is_active(const text *presented, Family *family, TimestampTz *expires_at)
 	sct_token_hash(&token, hash);
 	sct_crypto_cleanse(token.secret, sizeof(token.secret));
 	memcpy(family_id.data, token.family_id, UUID_LEN);
-	if (!sct_family_read(&family_id, family) || family->revoked ||
-		family->generation != token.generation ||
-		!sct_crypto_equal(family->secret_hash, hash, SCT_SHA256_LEN))
-		return false;
-
-	sct_policy_get(family->client_id, &policy);
-	*expires_at = Min(family->expires_at, family->created_at + policy.absolute_ttl);
-	*expires_at = Min(*expires_at, family->rotated_at + policy.idle_ttl);
-	return policy.enabled && family->created_at > policy.not_before &&
-		now < *expires_at;
+	return sct_family_read(&family_id, family) &&
+		family->generation == token.generation &&
+		sct_crypto_equal(family->secret_hash, hash, SCT_SHA256_LEN) &&
+		sct_family_is_active(family, now, expires_at);
 }
 
 Datum

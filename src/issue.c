@@ -13,7 +13,7 @@
 #include "lock.h"
 #include "presented.h"
 #include "query.h"
-#include "scope.h"
+#include "revoke_bulk.h"
 
 /* Arguments, as in the SQL script */
 enum
@@ -72,27 +72,13 @@ read_arguments(FunctionCallInfo fcinfo, Family *family, Presented *presented)
 												 false, GRANT_MAX_ID);
 	family->grant_id = sct_grant_text_argument(fcinfo, ARG_GRANT_ID, "grant_id",
 											   false, GRANT_MAX_ID);
-	family->scope = sct_grant_text_argument(fcinfo, ARG_SCOPE, "scope",
-											false, GRANT_MAX_SCOPE);
 	if (VARSIZE_ANY_EXHDR(family->client_id) == 1 &&
 		*VARDATA_ANY(family->client_id) == '*')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be '*'", "client_id")));
-	if (family->scope != NULL && !sct_scope_is_valid(family->scope))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not a scope", "scope"),
-				 errdetail("It must be scope tokens (RFC 6749 section 3.3) with one space between them.")));
-	if (!PG_ARGISNULL(ARG_AUDIENCE))
-	{
-		family->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
-		if (!sct_audience_is_valid(family->audience))
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("argument \"%s\" must be a list of 1 to 64 resources",
-							"audience")));
-	}
+	family->scope = sct_grant_scope_argument(fcinfo, ARG_SCOPE);
+	family->audience = sct_grant_audience_argument(fcinfo, ARG_AUDIENCE);
 	if (!PG_ARGISNULL(ARG_DETAILS))
 		family->details = PG_GETARG_JSONB_P(ARG_DETAILS);
 	sct_presented_read(presented, fcinfo, ARG_CNF, ARG_DPOP_PROOF, true);
@@ -147,6 +133,66 @@ fail(Grant *grant, Outcome outcome, const char *reason)
 	return false;
 }
 
+/*
+ * Keeps bulk revocations that could name the new family out until it can be seen.
+ * False: busy.
+ */
+static bool
+family_lock(const Family *family, const Binding *binding, const Policy *policy)
+{
+	/* where families are counted, logins come one after the other */
+	if (!sct_lock_subject(family->subject,
+						  policy->max_families > 0 ? ExclusiveLock : ShareLock))
+		return false;
+	if (family->session_id != NULL &&
+		!sct_lock_session(family->session_id, ShareLock))
+		return false;
+	if (family->grant_id != NULL && !sct_lock_grant(family->grant_id, ShareLock))
+		return false;
+	return family->binding == NULL || sct_lock_binding(binding, ShareLock);
+}
+
+/* A family that is to have a place. */
+typedef struct Admission
+{
+	const Family *family;
+	const Policy *policy;
+	Presented  *presented;
+	Grant	   *grant;
+	bool	   *recorded;
+} Admission;
+
+static void
+record_and_make_room(const void *arg)
+{
+	const Admission *admission = arg;
+
+	*admission->recorded = sct_presented_record(admission->presented,
+												&admission->grant->outcome,
+												&admission->grant->reason);
+	if (*admission->recorded)
+		sct_revoke_surplus(admission->family->subject, admission->family->client_id,
+						   admission->policy, GetCurrentTimestamp());
+}
+
+/*
+ * Records the proof, and makes room where families are counted: both or neither,
+ * for the rows of other families may stay locked.
+ */
+static bool
+family_admit(const Family *family, const Policy *policy, Presented *presented,
+			 Grant *grant)
+{
+	bool		recorded = false;
+	Admission	admission = {family, policy, presented, grant, &recorded};
+
+	if (policy->max_families == 0)
+		return sct_presented_record(presented, &grant->outcome, &grant->reason);
+	if (!sct_lock_bounded(record_and_make_room, &admission))
+		return fail(grant, OUTCOME_BUSY, "lock");
+	return recorded;
+}
+
 /* True for success; grant says what happened. */
 static bool
 issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *grant)
@@ -161,11 +207,6 @@ issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *gran
 		return false;
 	if (!sct_binding_satisfies(&presented->binding, policy.required_binding))
 		return fail(grant, OUTCOME_BINDING_REQUIRED, "nothing_presented");
-	if (!sct_secret_current(&secret) ||
-		!sct_lock_subject(family->subject, ShareLock))
-		return fail(grant, OUTCOME_BUSY, "lock");
-	if (!sct_presented_record(presented, &grant->outcome, &grant->reason))
-		return false;
 
 	/*
 	 * A confidential client authenticates, which constrains its refresh token
@@ -174,6 +215,11 @@ issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *gran
 	grant->cnf = presented->cnf;
 	if (policy.client_type == CLIENT_PUBLIC)
 		family->binding = grant->cnf;
+	if (!sct_secret_current(&secret) ||
+		!family_lock(family, &presented->binding, &policy))
+		return fail(grant, OUTCOME_BUSY, "lock");
+	if (!family_admit(family, &policy, presented, grant))
+		return false;
 	family_begin(fcinfo, family, &policy, &secret, grant);
 	sct_crypto_cleanse(&secret, sizeof(secret));
 	return true;

@@ -26,7 +26,10 @@ typedef enum LockClass
 	LOCK_SECRETS = 0x5C03,
 	LOCK_REPLAY = 0x5C04,
 	LOCK_REPLAY_STATE = 0x5C05,
-	LOCK_MAINTENANCE = 0x5C06
+	LOCK_MAINTENANCE = 0x5C06,
+	LOCK_SESSION = 0x5C07,
+	LOCK_GRANT = 0x5C08,
+	LOCK_BINDING = 0x5C10		/* and BindingMember */
 } LockClass;
 
 /* What lock_wait() waits for */
@@ -51,6 +54,7 @@ sct_lock_attempt(void (*work) (const void *arg), const void *arg, int timeout)
 	snprintf(setting, sizeof(setting), "%d", timeout);
 
 	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller_context);
 	PG_TRY();
 	{
 		int			nest_level = NewGUCNestLevel();
@@ -84,6 +88,16 @@ sct_lock_attempt(void (*work) (const void *arg), const void *arg, int timeout)
 	return done;
 }
 
+bool
+sct_lock_bounded(void (*work) (const void *arg), const void *arg)
+{
+	int			timeout = sct_lock_timeout;
+
+	if (LockTimeout > 0)
+		timeout = Min(timeout, LockTimeout);
+	return sct_lock_attempt(work, arg, Max(timeout, 1));
+}
+
 static void
 lock_wait(const void *arg)
 {
@@ -96,18 +110,14 @@ static bool
 lock_acquire(LockClass class, uint64 key, LOCKMODE mode, bool wait)
 {
 	LockRequest request;
-	int			timeout = sct_lock_timeout;
 
 	request.mode = mode;
 	SET_LOCKTAG_ADVISORY(request.tag, MyDatabaseId, (uint32) (key >> 32),
 						 (uint32) key, class);
 
-	if (LockTimeout > 0)
-		timeout = Min(timeout, LockTimeout);
-
 	/* nearly always free: no subtransaction then */
 	if (LockAcquire(&request.tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL &&
-		!(wait && timeout > 0 && sct_lock_attempt(lock_wait, &request, timeout)))
+		!(wait && sct_lock_timeout > 0 && sct_lock_bounded(lock_wait, &request)))
 		return false;
 
 	/* a prepared transaction would hold it when the session is gone */
@@ -115,22 +125,55 @@ lock_acquire(LockClass class, uint64 key, LOCKMODE mode, bool wait)
 	return true;
 }
 
+static bool
+lock_bytes(LockClass class, const void *bytes, size_t len, LOCKMODE mode)
+{
+	return lock_acquire(class,
+						DatumGetUInt64(hash_any_extended(bytes, (int) len, 0)),
+						mode, true);
+}
+
+static bool
+lock_text(LockClass class, const text *name, LOCKMODE mode)
+{
+	return lock_bytes(class, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), mode);
+}
+
 bool
 sct_lock_family(const pg_uuid_t *family_id)
 {
-	return lock_acquire(LOCK_FAMILY,
-						DatumGetUInt64(hash_any_extended(family_id->data,
-														 UUID_LEN, 0)),
-						ExclusiveLock, true);
+	return lock_bytes(LOCK_FAMILY, family_id->data, UUID_LEN, ExclusiveLock);
 }
 
 bool
 sct_lock_subject(const text *subject, LOCKMODE mode)
 {
-	return lock_acquire(LOCK_SUBJECT,
-						DatumGetUInt64(hash_any_extended((const unsigned char *) VARDATA_ANY(subject),
-														 (int) VARSIZE_ANY_EXHDR(subject), 0)),
-						mode, true);
+	return lock_text(LOCK_SUBJECT, subject, mode);
+}
+
+bool
+sct_lock_session(const text *session_id, LOCKMODE mode)
+{
+	return lock_text(LOCK_SESSION, session_id, mode);
+}
+
+bool
+sct_lock_grant(const text *grant_id, LOCKMODE mode)
+{
+	return lock_text(LOCK_GRANT, grant_id, mode);
+}
+
+bool
+sct_lock_binding(const Binding *binding, LOCKMODE mode)
+{
+	for (int i = 0; i < BINDING_MEMBERS; i++)
+	{
+		if (binding->has[i] &&
+			!lock_bytes(LOCK_BINDING + i, binding->thumbprint[i],
+						BINDING_THUMBPRINT_LEN, mode))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -159,4 +202,14 @@ bool
 sct_lock_maintenance(void)
 {
 	return lock_acquire(LOCK_MAINTENANCE, 0, ExclusiveLock, false);
+}
+
+void
+sct_lock_require(bool acquired)
+{
+	if (!acquired)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("the token family is in use by another transaction"),
+				 errhint("Nothing has changed; call again.")));
 }

@@ -37,6 +37,8 @@ enum
 	COL_REQUIRED_BINDING,
 	COL_REQUIRE_NONCE,
 	COL_ON_REUSE,
+	COL_PROFILE,
+	COL_MAX_FAMILIES,
 	COL_ENABLED,
 	COL_NOT_BEFORE
 };
@@ -45,8 +47,7 @@ enum
 static PreparedQuery policy_query = {
 	.sql = "SELECT client_type, rotation, retry_window, retry_until_confirmed,"
 	" max_retries, idle_ttl, absolute_ttl, required_binding, require_nonce,"
-	" on_reuse, enabled,"
-	" not_before"
+	" on_reuse, profile, max_families, enabled, not_before"
 	" FROM sctoken.client_policy"
 	" WHERE client_id OPERATOR(pg_catalog.=) ANY (ARRAY[$1, '*'])"
 	" ORDER BY client_id OPERATOR(pg_catalog.=) '*' DESC",
@@ -75,6 +76,8 @@ static const Policy builtin_policy = {
 	.required_binding = BINDING_NONE,
 	.has_require_nonce = false,
 	.on_reuse = REUSE_REVOKE_FAMILY,
+	.profile = PROFILE_NONE,
+	.max_families = 0,
 	.enabled = true,
 	.not_before = DT_NOBEGIN
 };
@@ -86,6 +89,7 @@ static const char *const required_bindings[] = {"none", "dpop", "mtls", "any", N
 static const char *const on_reuses[] = {
 	"revoke_family", "revoke_subject_client", "refuse", NULL
 };
+static const char *const profiles[] = {"none", "fapi2", NULL};
 
 PG_FUNCTION_INFO_V1(sctoken_effective_policy);
 
@@ -148,6 +152,10 @@ policy_apply(Policy *policy, HeapTuple tuple, TupleDesc tupdesc)
 	}
 	if (COLUMN(COL_ON_REUSE))
 		policy->on_reuse = word_index(value, on_reuses);
+	if (COLUMN(COL_PROFILE))
+		policy->profile = word_index(value, profiles);
+	if (COLUMN(COL_MAX_FAMILIES))
+		policy->max_families = DatumGetInt32(value);
 
 	/* the emergency stops are not inherited: each one holds */
 	if (COLUMN(COL_ENABLED))
@@ -156,6 +164,21 @@ policy_apply(Policy *policy, HeapTuple tuple, TupleDesc tupdesc)
 		policy->not_before = Max(policy->not_before, DatumGetTimestampTz(value));
 
 #undef COLUMN
+}
+
+/*
+ * A CHECK keeps the row that names a profile in conformance with it, but cannot
+ * see a row that inherits the profile.  There the profile is the stronger one.
+ */
+static void
+policy_conform(Policy *policy)
+{
+	if (policy->profile != PROFILE_FAPI2)
+		return;
+	if (policy->rotation == ROTATION_ALWAYS)
+		policy->rotation = ROTATION_BOUND_NEVER;
+	if (policy->required_binding == BINDING_NONE)
+		policy->required_binding = BINDING_ANY;
 }
 
 /* Keeps a policy, unless the table changed since the cache was begun. */
@@ -200,6 +223,7 @@ sct_policy_get(const text *client_id, Policy *policy)
 	*policy = builtin_policy;
 	for (uint64 i = 0; i < SPI_processed; i++)
 		policy_apply(policy, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	policy_conform(policy);
 	policy_keep(slot, client_id, policy);
 }
 
@@ -239,6 +263,13 @@ policy_column(const Policy *policy, const char *name, bool *isnull)
 							policy->require_nonce : sct_nonce_is_required());
 	if (strcmp(name, "on_reuse") == 0)
 		return CStringGetTextDatum(on_reuses[policy->on_reuse]);
+	if (strcmp(name, "profile") == 0)
+		return CStringGetTextDatum(profiles[policy->profile]);
+	if (strcmp(name, "max_families") == 0)
+	{
+		*isnull = policy->max_families == 0;
+		return Int32GetDatum(policy->max_families);
+	}
 	if (strcmp(name, "enabled") == 0)
 		return BoolGetDatum(policy->enabled);
 	if (strcmp(name, "not_before") == 0)

@@ -30,6 +30,12 @@ typedef enum OnReuse
 	REUSE_REFUSE
 } OnReuse;
 
+typedef enum Profile
+{
+	PROFILE_NONE,
+	PROFILE_FAPI2
+} Profile;
+
 typedef enum ClientType
 {
 	CLIENT_PUBLIC,
@@ -50,6 +56,8 @@ typedef struct Policy
 	bool		has_require_nonce;	/* else sctoken.dpop_freshness says it */
 	bool		require_nonce;
 	OnReuse		on_reuse;
+	Profile		profile;		/* rotation and required_binding conform to it */
+	int32		max_families;	/* 0: any number */
 	bool		enabled;
 	TimestampTz not_before;		/* DT_NOBEGIN: none */
 } Policy;

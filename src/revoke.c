@@ -15,16 +15,6 @@
 PG_FUNCTION_INFO_V1(sctoken_revoke);
 PG_FUNCTION_INFO_V1(sctoken_revoke_family);
 
-static void
-lock_or_error(const pg_uuid_t *family_id)
-{
-	if (!sct_lock_family(family_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the token family is in use by another transaction"),
-				 errhint("Nothing has changed; call again.")));
-}
-
 /* Revokes a family that was read under its lock, if nobody did so before. */
 static void
 revoke_locked(const Family *family, const char *reason)
@@ -39,8 +29,10 @@ revoke_locked(const Family *family, const char *reason)
 	event.client_id = family->client_id;
 	event.subject = family->subject;
 	event.reason = reason;
-	sct_family_revoke(&family->id, event.at, reason);
-	sct_audit_event(&event);
+
+	/* a bulk revocation takes no family's lock, and may have come first */
+	if (sct_family_revoke(&family->id, event.at, reason))
+		sct_audit_event(&event);
 }
 
 /*
@@ -85,7 +77,7 @@ sctoken_revoke(PG_FUNCTION_ARGS)
 	if (sct_token_authenticate(PG_GETARG_TEXT_PP(0), &token, &secret) == NULL)
 	{
 		memcpy(family_id.data, token.family_id, UUID_LEN);
-		lock_or_error(&family_id);
+		sct_lock_require(sct_lock_family(&family_id));
 		result = sct_family_read(&family_id, &family) &&
 			VARSIZE_ANY_EXHDR(family.client_id) == VARSIZE_ANY_EXHDR(client_id) &&
 			memcmp(VARDATA_ANY(family.client_id), VARDATA_ANY(client_id),
@@ -120,7 +112,7 @@ sctoken_revoke_family(PG_FUNCTION_ARGS)
 													 GRANT_MAX_REASON));
 
 	sct_query_begin(&scope);
-	lock_or_error(family_id);
+	sct_lock_require(sct_lock_family(family_id));
 	result = sct_family_read(family_id, &family);
 	if (result)
 		revoke_locked(&family, reason);

@@ -12,12 +12,14 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "audit.h"
 #include "grant.h"
 #include "lock.h"
 #include "presented.h"
 #include "query.h"
+#include "revoke_bulk.h"
 #include "scope.h"
 
 /* Arguments, as in the SQL script */
@@ -264,6 +266,20 @@ check_preconditions(Use *use)
 	return true;
 }
 
+/*
+ * The row refused to change under its lock: a bulk revocation takes no family's
+ * lock, and came first.
+ */
+static bool
+fail_overtaken(Use *use)
+{
+	if (!sct_family_read(&use->family_id, &use->family))
+		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+	if (check_preconditions(use))
+		elog(ERROR, "token family changed under its lock");
+	return false;
+}
+
 /* Does policy keep the token instead of rotating it? */
 static bool
 is_kept(const Use *use)
@@ -295,8 +311,9 @@ keep(Use *use)
 
 	if (use->now - rotated_at >= use->policy.idle_ttl / 100)
 		rotated_at = use->now;
-	if (rotated_at != use->family.rotated_at || use->family.has_salt)
-		sct_family_keep(&use->family_id, rotated_at);
+	if ((rotated_at != use->family.rotated_at || use->family.has_salt) &&
+		!sct_family_keep(&use->family_id, rotated_at))
+		return fail_overtaken(use);
 	event_fill(use, &event, "kept", NULL);
 	sct_audit_rotation(&event);
 	return succeed(use, OUTCOME_KEPT, NULL, use->presented,
@@ -311,19 +328,19 @@ reuse(Use *use, const char *reason)
 	bool		revoke = use->policy.on_reuse != REUSE_REFUSE;
 	bool		all = use->policy.on_reuse == REUSE_REVOKE_SUBJECT_CLIENT;
 
-	/* before anything is written: "busy" changes nothing */
-	if (all && !sct_lock_subject(use->family.subject, ExclusiveLock))
+	/* before anything else is written: "busy" changes nothing */
+	if (all &&
+		!(sct_lock_subject(use->family.subject, ExclusiveLock) &&
+		  sct_revoke_subject_client(use->family.subject, use->client_id,
+									&use->family_id, use->now)))
 		return fail(use, OUTCOME_BUSY, "lock");
 
 	event_fill(use, &event, "reuse_detected", reason);
 	event.distance = use->family.generation - use->token.generation;
 	event.age = use->now - use->family.rotated_at;
 	event.retryable = event.distance == 1 && use->family.has_salt;
-	if (revoke)
-		sct_family_revoke(&use->family_id, use->now, "reuse_detected");
-	if (all)
-		sct_family_revoke_subject_client(use->family.subject, use->client_id,
-										 use->now, "reuse_detected");
+	if (revoke && !all)
+		(void) sct_family_revoke(&use->family_id, use->now, "reuse_detected");
 	sct_audit_event(&event);
 	return fail(use, OUTCOME_REUSE_DETECTED, reason);
 }
@@ -365,7 +382,12 @@ retry(Use *use)
 	if (!sct_crypto_equal(hash, family->secret_hash, SCT_SHA256_LEN))
 		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
 
-	sct_family_count_retry(&use->family_id);
+	if (!sct_family_count_retry(&use->family_id))
+	{
+		sct_crypto_cleanse(&successor, sizeof(successor));
+		sct_crypto_cleanse(&secret, sizeof(secret));
+		return fail_overtaken(use);
+	}
 	event_fill(use, &event, "replayed", why);
 	event.distance = 1;
 	event.age = age;
@@ -397,13 +419,7 @@ use_generation(Use *use)
 			return keep(use);
 		if (advance(use, family->binding, retry_possible(&use->policy, bound)))
 			return true;
-
-		/* a bulk revocation takes no family's lock, and may have come first */
-		if (!sct_family_read(&use->family_id, &use->family))
-			return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
-		if (!check_preconditions(use))
-			return false;
-		elog(ERROR, "token family changed under its lock");
+		return fail_overtaken(use);
 	}
 	if (distance == 1)
 		return retry(use);
@@ -441,6 +457,12 @@ use_token(Use *use)
 
 	if (!sct_lock_family(&use->family_id))
 		return fail(use, OUTCOME_BUSY, "lock");
+
+	/* a policy that was committed while this call waited holds too */
+	AcceptInvalidationMessages();
+	sct_policy_get(use->client_id, &use->policy);
+	if (!use->policy.enabled)
+		return fail(use, OUTCOME_CLIENT_DISABLED, "disabled");
 
 	/* the wall clock, after the wait: a transaction may have begun long ago */
 	use->now = GetCurrentTimestamp();

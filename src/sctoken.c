@@ -26,6 +26,7 @@ int			sct_dpop_nonce_step = 60;
 int			sct_dpop_nonce_steps = 3;
 int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
+bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
 
 static const struct config_enum_entry audit_levels[] = {
@@ -135,6 +136,14 @@ _PG_init(void)
 							2000, 0, 60000,
 							PGC_SUSET, GUC_UNIT_MS,
 							NULL, NULL, NULL);
+
+	DefineCustomBoolVariable("sctoken.notify",
+							 "Whether revocations are told on channel sctoken_revoked.",
+							 "NOTIFY makes transactions commit one after the other.",
+							 &sct_notify,
+							 false,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomEnumVariable("sctoken.replay_store",
 							 "Where accepted DPoP proofs are remembered.",

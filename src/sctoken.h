@@ -37,6 +37,7 @@ extern int	sct_dpop_nonce_step;	/* seconds */
 extern int	sct_dpop_nonce_steps;
 extern int	sct_event_retention;	/* minutes; 0: for ever */
 extern int	sct_lock_timeout;	/* milliseconds */
+extern bool sct_notify;
 extern int	sct_replay_store;	/* ReplayStore */
 
 /* Called once from _PG_init() */
