@@ -81,7 +81,16 @@ ISOLATION   = rotate-race \
 		trigger-hydra \
 		trigger-oidc-provider \
 		trigger-notify \
-		maintain
+		maintain \
+		bulk-rotate \
+		bulk-issue \
+		bulk-revoke-family \
+		bulk-busy \
+		confirm-rotate \
+		amend-rotate \
+		max-families \
+		revoke-client \
+		notify
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 
