@@ -1,4 +1,6 @@
 -- Limits of client_policy that more than one column or family has a part in: profile and max_families
+-- the columns of a row are not the matter here
+\set VERBOSITY terse
 TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
 \set key1 '{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}'
 
