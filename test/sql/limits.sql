@@ -1,7 +1,7 @@
 -- Limits of client_policy that more than one column or family has a part in: profile and max_families
 -- the columns of a row are not the matter here
 \set VERBOSITY terse
-TRUNCATE sctoken.family, sctoken.event, sctoken.client_policy, sctoken.server_secret;
+TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
 \set key1 '{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}'
 
 -- The row that says fapi2 says the rest itself: no rotation (FAPI 2.0 5.3.2.1), sender-constrained.
