@@ -18,9 +18,11 @@ typedef enum ReplayStore
 typedef struct ReplayRecord
 {
 	uint8		digest[SCT_SHA256_LEN];	/* sct_dpop_digest() */
-	TimestampTz made_at;		/* what bounds its freshness: iat, or the nonce's issue */
+	TimestampTz made_at;		/* no later than when it could first be accepted, and
+								 * the future skew */
 	TimestampTz expires_at;		/* last moment at which it could be accepted */
 	TimestampTz now;			/* the earlier of the call's clock and the wall clock */
+	TimestampTz wall_clock;		/* as it was when now was */
 } ReplayRecord;
 
 /*
