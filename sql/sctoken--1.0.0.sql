@@ -239,6 +239,9 @@ CREATE TABLE sctoken.dpop_replay_horizon (
     horizon timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX dpop_replay_horizon_one_row ON sctoken.dpop_replay_horizon ((true));
+
+-- An UPDATE must not fail where a publication has all tables.
+ALTER TABLE sctoken.dpop_replay_horizon REPLICA IDENTITY FULL;
 COMMENT ON TABLE sctoken.dpop_replay_horizon IS
 'One row from the first accepted proof on. In a dump, so that a restored database knows that it has a past';
 COMMENT ON COLUMN sctoken.dpop_replay_horizon.horizon IS 'Proofs made at or before this time are refused; moves when accepted proofs may have been forgotten: a crash with the unlogged store, a restored dump, a raised sctoken.dpop_max_age';
@@ -730,24 +733,6 @@ CREATE TRIGGER invalidate_cache_truncate
     FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
 ALTER TABLE sctoken.server_secret ENABLE ALWAYS TRIGGER invalidate_cache_row;
 ALTER TABLE sctoken.server_secret ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
-
-CREATE TRIGGER invalidate_cache_row
-    AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_store
-    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
-CREATE TRIGGER invalidate_cache_truncate
-    AFTER TRUNCATE ON sctoken.dpop_replay_store
-    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
-ALTER TABLE sctoken.dpop_replay_store ENABLE ALWAYS TRIGGER invalidate_cache_row;
-ALTER TABLE sctoken.dpop_replay_store ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
-
-CREATE TRIGGER invalidate_cache_row
-    AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_horizon
-    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
-CREATE TRIGGER invalidate_cache_truncate
-    AFTER TRUNCATE ON sctoken.dpop_replay_horizon
-    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
-ALTER TABLE sctoken.dpop_replay_horizon ENABLE ALWAYS TRIGGER invalidate_cache_row;
-ALTER TABLE sctoken.dpop_replay_horizon ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
 
 CREATE TRIGGER invalidate_cache_row
     AFTER INSERT OR UPDATE OR DELETE ON sctoken.dpop_replay_marker

@@ -22,13 +22,10 @@
 
 TableCache	sct_policy_cache = {"client_policy", InvalidOid, false, 0};
 TableCache	sct_secret_cache = {"server_secret", InvalidOid, false, 0};
-TableCache	sct_replay_store_cache = {"dpop_replay_store", InvalidOid, false, 0};
-TableCache	sct_replay_horizon_cache = {"dpop_replay_horizon", InvalidOid, false, 0};
 TableCache	sct_replay_marker_cache = {"dpop_replay_marker", InvalidOid, false, 0};
 
 static TableCache *const caches[] = {
-	&sct_policy_cache, &sct_secret_cache, &sct_replay_store_cache,
-	&sct_replay_horizon_cache, &sct_replay_marker_cache
+	&sct_policy_cache, &sct_secret_cache, &sct_replay_marker_cache
 };
 
 static PreparedQuery triggers_query = {

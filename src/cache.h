@@ -15,8 +15,6 @@ typedef struct TableCache
 
 extern TableCache sct_policy_cache;
 extern TableCache sct_secret_cache;
-extern TableCache sct_replay_store_cache;
-extern TableCache sct_replay_horizon_cache;
 extern TableCache sct_replay_marker_cache;
 
 /*

@@ -79,14 +79,18 @@ sct_dpop_check_record(DpopCheck *check)
 
 	/* a call may be given a clock that is ahead; records are not purged by it */
 	record.now = Min(call->at, call->wall_clock);
+	record.wall_clock = call->wall_clock;
 	record.nonce_alone = nonce_alone_bounds(check);
 	record.nonce_expires_at = check->nonce_expires_at;
 	record.made_at = sct_dpop_call_iat(call);
 
-	/* whatever iat says: at the earliest when its nonce was handed out */
+	/*
+	 * Whatever iat says.  A nonce may come from a machine whose clock is ahead,
+	 * and passes from one step before its own on.
+	 */
 	if (record.nonce_alone)
 		record.made_at = check->nonce_expires_at -
-			(sct_dpop_nonce_steps + 1) * sct_dpop_nonce_step * USECS_PER_SEC;
+			(sct_dpop_nonce_steps + 2) * sct_dpop_nonce_step * USECS_PER_SEC;
 	return sct_replay_record(&record);
 }
 

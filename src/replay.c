@@ -10,21 +10,27 @@
  *
  * Who makes the ring move, or empties the dead table, does so in its own
  * transaction, under locks that it gets at once or not at all; the others go on
- * with the state before until that transaction commits.  What makes this safe:
+ * with the state before until that transaction commits, and never touch a table
+ * that it may hold.  What makes this safe:
  *
  * - A record's lock (by digest) is held until the transaction ends, and the state
- *	 is read under it.  Whoever gets the lock next sees every committed record of
- *	 that digest, and the state that its writer saw, or a later one.
+ *	 is read under it, from the table: a cache would hear of a commit a moment after
+ *	 others see it.  Whoever gets the lock next sees every committed record of that
+ *	 digest, and the state that its writer saw, or a later one.
  * - The table that a move makes dead has no live record: none that is committed,
  *	 by looking; none that is not, by a lock that its writers hold against ours.
- * - A call that was held up while the ring moved twice answers "busy".
+ * - A call that was held up while the ring moved twice, or until its proof's record
+ *	 could have been forgotten, answers "busy".
  *
  * The unlogged store is empty after a crash.  Its marker is lost with it; whoever
  * misses the marker moves the horizon first, behind which all proofs are refused.
  * The same happens where the horizon came from a dump and no store is there.
+ * What tells of an unlogged record is on disk before there is one: transactions
+ * that begin a store or widen its window commit synchronously.
  */
 #include "sctoken.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
@@ -70,29 +76,45 @@ static const char *const table_names[][TABLES] = {
 	{"dpop_replay_unlogged_0", "dpop_replay_unlogged_1", "dpop_replay_unlogged_2"}
 };
 
-/* State as last read */
+/* State as last read; of this call */
 static Store stores[lengthof(store_names)];
 static bool has_horizon = false;
 static TimestampTz horizon = DT_NOBEGIN;
-static uint64 store_epoch = 0;
-static uint64 horizon_epoch = 0;
-static uint64 marker_epoch = 0;
 
+static uint64 marker_epoch = 0;
 static TimestampTz next_attempt = 0;
 
-/*
- * $1 digest, $2 expires_at, $3 now.  One row if the proof is new, or the record
- * of an equal one has expired.
- */
+/* The transaction in which this session made the ring move last */
+static FullTransactionId moved_by;
+
+/* No live record in the table before: $1 digest, $3 now */
+#define NOT_IN_PREVIOUS(store, previous) \
+	" NOT EXISTS (SELECT FROM sctoken.dpop_replay_" store "_" previous " AS p" \
+	" WHERE p.digest OPERATOR(pg_catalog.=) $1" \
+	" AND p.expires_at OPERATOR(pg_catalog.>=) $3)"
+
+/* $1 digest, $2 expires_at, $3 now.  One row if there is no record. */
 #define RECORD_QUERY(store, bucket, current, previous) \
 	{ \
-		.sql = "INSERT INTO sctoken.dpop_replay_" store "_" current " AS r" \
+		.sql = "INSERT INTO sctoken.dpop_replay_" store "_" current \
 		" (digest, expires_at, bucket) SELECT $1, $2, " bucket \
-		" WHERE NOT EXISTS (SELECT FROM sctoken.dpop_replay_" store "_" previous " AS p" \
-		" WHERE p.digest OPERATOR(pg_catalog.=) $1" \
-		" AND p.expires_at OPERATOR(pg_catalog.>=) $3)" \
-		" ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at" \
-		" WHERE r.expires_at OPERATOR(pg_catalog.<) $3", \
+		" WHERE" NOT_IN_PREVIOUS(store, previous) \
+		" ON CONFLICT (digest) DO NOTHING", \
+		.nargs = 3, \
+		.argtypes = {BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID} \
+	}
+
+/*
+ * The same arguments.  One row if there is a record that has expired.  A statement
+ * of its own, because ON CONFLICT DO UPDATE would lock the row of each replay: a
+ * flood of them would use up transaction ids, and wait for the disk.
+ */
+#define RENEW_QUERY(store, current, previous) \
+	{ \
+		.sql = "UPDATE sctoken.dpop_replay_" store "_" current " AS r" \
+		" SET expires_at = $2 WHERE r.digest OPERATOR(pg_catalog.=) $1" \
+		" AND r.expires_at OPERATOR(pg_catalog.<) $3" \
+		" AND" NOT_IN_PREVIOUS(store, previous), \
 		.nargs = 3, \
 		.argtypes = {BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID} \
 	}
@@ -107,20 +129,36 @@ static PreparedQuery record_queries[][TABLES] = {
 	RECORD_QUERY("unlogged", "5", "2", "1")}
 };
 
+/* By store and current table. */
+static PreparedQuery renew_queries[][TABLES] = {
+	{RENEW_QUERY("logged", "0", "2"),
+		RENEW_QUERY("logged", "1", "0"),
+	RENEW_QUERY("logged", "2", "1")},
+	{RENEW_QUERY("unlogged", "0", "2"),
+		RENEW_QUERY("unlogged", "1", "0"),
+	RENEW_QUERY("unlogged", "2", "1")}
+};
+
 /* $1 digest, $2 now: is it alive in the store that is not in use? */
-#define FIND_QUERY(store) \
+#define FIND_QUERY(store, current, previous) \
 	{ \
-		.sql = "SELECT FROM sctoken.dpop_replay_" store "_0" \
+		.sql = "SELECT FROM sctoken.dpop_replay_" store "_" current \
 		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2" \
-		" UNION ALL SELECT FROM sctoken.dpop_replay_" store "_1" \
-		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2" \
-		" UNION ALL SELECT FROM sctoken.dpop_replay_" store "_2" \
+		" UNION ALL SELECT FROM sctoken.dpop_replay_" store "_" previous \
 		" WHERE digest OPERATOR(pg_catalog.=) $1 AND expires_at OPERATOR(pg_catalog.>=) $2", \
 		.nargs = 2, \
 		.argtypes = {BYTEAOID, TIMESTAMPTZOID} \
 	}
 
-static PreparedQuery find_queries[] = {FIND_QUERY("logged"), FIND_QUERY("unlogged")};
+/* By store and current table; the dead one may be locked by who empties it. */
+static PreparedQuery find_queries[][TABLES] = {
+	{FIND_QUERY("logged", "0", "2"),
+		FIND_QUERY("logged", "1", "0"),
+	FIND_QUERY("logged", "2", "1")},
+	{FIND_QUERY("unlogged", "0", "2"),
+		FIND_QUERY("unlogged", "1", "0"),
+	FIND_QUERY("unlogged", "2", "1")}
+};
 
 /* $1 now: is anything alive? */
 #define ALIVE_QUERY(store, table) \
@@ -145,9 +183,12 @@ static PreparedQuery truncate_queries[][TABLES] = {
 	{.sql = "TRUNCATE sctoken.dpop_replay_unlogged_2"}}
 };
 
-static PreparedQuery stores_query = {
+/* One statement, one snapshot; the horizon is the row without a store. */
+static PreparedQuery state_query = {
 	.sql = "SELECT store, generation, since, max_age, future_skew"
 	" FROM sctoken.dpop_replay_store"
+	" UNION ALL SELECT NULL, NULL, horizon, NULL, NULL"
+	" FROM sctoken.dpop_replay_horizon"
 };
 
 static PreparedQuery store_insert_query = {
@@ -176,10 +217,6 @@ static PreparedQuery store_delete_query = {
 	.sql = "DELETE FROM sctoken.dpop_replay_store WHERE store OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
-};
-
-static PreparedQuery horizon_query = {
-	.sql = "SELECT horizon FROM sctoken.dpop_replay_horizon"
 };
 
 static PreparedQuery horizon_insert_query = {
@@ -211,56 +248,40 @@ ring_table(const Store *store, int role)
 }
 
 static Datum
-column(uint64 row, int n)
+column(uint64 row, int n, bool *isnull)
 {
-	bool		isnull;
-
-	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, &isnull);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, n, isnull);
 }
 
 static void
 state_load(void)
 {
-	if (!sct_replay_store_cache.valid || store_epoch != sct_replay_store_cache.epoch)
-	{
-		uint64		rows;
+	uint64		rows = sct_query_run(&state_query, NULL, NULL);
 
-		sct_cache_fill(&sct_replay_store_cache);
-		rows = sct_query_run(&stores_query, NULL, NULL);
-		memset(stores, 0, sizeof(stores));
-		for (uint64 i = 0; i < rows; i++)
+	memset(stores, 0, sizeof(stores));
+	has_horizon = false;
+	horizon = DT_NOBEGIN;
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		Datum		name = column(i, 1, &isnull);
+		Store	   *store;
+
+		if (isnull)
 		{
-			char	   *name = TextDatumGetCString(column(i, 1));
-			Store	   *store;
-
-			store = &stores[strcmp(name, store_names[REPLAY_UNLOGGED]) == 0 ?
-							REPLAY_UNLOGGED : REPLAY_LOGGED];
-			store->present = true;
-			store->generation = DatumGetInt64(column(i, 2));
-			store->since = DatumGetTimestampTz(column(i, 3));
-			store->max_age = DatumGetInt32(column(i, 4));
-			store->future_skew = DatumGetInt32(column(i, 5));
+			has_horizon = true;
+			horizon = DatumGetTimestampTz(column(i, 3, &isnull));
+			continue;
 		}
-		store_epoch = sct_replay_store_cache.epoch;
+		store = &stores[strcmp(TextDatumGetCString(name),
+							   store_names[REPLAY_UNLOGGED]) == 0 ?
+						REPLAY_UNLOGGED : REPLAY_LOGGED];
+		store->present = true;
+		store->generation = DatumGetInt64(column(i, 2, &isnull));
+		store->since = DatumGetTimestampTz(column(i, 3, &isnull));
+		store->max_age = DatumGetInt32(column(i, 4, &isnull));
+		store->future_skew = DatumGetInt32(column(i, 5, &isnull));
 	}
-	if (!sct_replay_horizon_cache.valid ||
-		horizon_epoch != sct_replay_horizon_cache.epoch)
-	{
-		sct_cache_fill(&sct_replay_horizon_cache);
-		has_horizon = sct_query_run(&horizon_query, NULL, NULL) > 0;
-		horizon = has_horizon ? DatumGetTimestampTz(column(0, 1)) : DT_NOBEGIN;
-		horizon_epoch = sct_replay_horizon_cache.epoch;
-	}
-}
-
-/* What this session kept of the state may be older than the lock it just got. */
-static void
-state_reload(void)
-{
-	AcceptInvalidationMessages();
-	sct_replay_store_cache.valid = false;
-	sct_replay_horizon_cache.valid = false;
-	state_load();
 }
 
 /* Proofs made until then are refused from now on. */
@@ -273,7 +294,7 @@ horizon_move(TimestampTz until)
 	(void) sct_query_run(&horizon_move_query, values, NULL);
 }
 
-/* Until when a clock says that may be ahead by this many seconds. */
+/* What a clock says now that is ahead by this many seconds. */
 static TimestampTz
 ahead(TimestampTz now, int32 future_skew)
 {
@@ -288,10 +309,11 @@ store_begin(ReplayStore which, TimestampTz now)
 
 	if (!sct_lock_replay_state(true))
 		return false;
-	state_reload();
+	state_load();
 	if (stores[which].present)
 		return true;
 
+	ForceSyncCommit();
 	if (!has_horizon)
 		(void) sct_query_run(&horizon_insert_query, NULL, NULL);
 	else if (!stores[REPLAY_LOGGED].present && !stores[REPLAY_UNLOGGED].present)
@@ -306,7 +328,7 @@ store_begin(ReplayStore which, TimestampTz now)
 		values[0] = TimestampTzGetDatum(now);
 		(void) sct_query_run(&marker_insert_query, values, NULL);
 	}
-	state_reload();
+	state_load();
 	return true;
 }
 
@@ -327,14 +349,16 @@ marker_check(TimestampTz now)
 			return false;
 		if (sct_query_run(&marker_query, NULL, NULL) == 0)
 		{
-			state_reload();
+			state_load();
 			horizon_move(ahead(now, Max(stores[REPLAY_UNLOGGED].future_skew,
 										sct_dpop_future_skew)));
 			values[0] = TimestampTzGetDatum(now);
 			(void) sct_query_run(&marker_insert_query, values, NULL);
 		}
-		state_reload();
 	}
+
+	/* who made the marker may have moved the horizon since it was read */
+	state_load();
 	marker_epoch = sct_replay_marker_cache.epoch;
 	return true;
 }
@@ -371,23 +395,31 @@ window_register(ReplayStore which, TimestampTz now)
 		return true;
 	if (!sct_lock_replay_state(true))
 		return false;
-	state_reload();
+	state_load();
 	widest(&max_age, &future_skew);
+	ForceSyncCommit();
 	horizon_move(now - (max_age + future_skew) * USECS_PER_SEC);
 	values[0] = CStringGetTextDatum(store_names[which]);
 	values[1] = Int32GetDatum(Max(max_age, sct_dpop_max_age));
 	values[2] = Int32GetDatum(Max(future_skew, sct_dpop_future_skew));
 	(void) sct_query_run(&store_widen_query, values, NULL);
-	state_reload();
+	state_load();
 	return stores[which].present;
 }
 
+/* Is a table known to be empty?  Not waiting for who is just emptying it. */
 static bool
 is_empty(Oid table)
 {
-	return DatumGetInt64(DirectFunctionCall2(pg_relation_size,
-											 ObjectIdGetDatum(table),
-											 CStringGetTextDatum("main"))) == 0;
+	bool		empty;
+
+	if (!ConditionalLockRelationOid(table, AccessShareLock))
+		return false;
+	empty = DatumGetInt64(DirectFunctionCall2(pg_relation_size,
+											  ObjectIdGetDatum(table),
+											  CStringGetTextDatum("main"))) == 0;
+	UnlockRelationOid(table, AccessShareLock);
+	return empty;
 }
 
 /* Empties the dead table if nobody is in the way; true when it is empty. */
@@ -397,13 +429,17 @@ dead_truncate(ReplayStore which)
 	int			dead = ring_table(&stores[which], DEAD);
 	Oid			table = sct_query_table(table_names[which][dead]);
 
+	/* what is dead by a move of our own is the previous table to the others yet */
+	if (FullTransactionIdIsValid(moved_by) &&
+		FullTransactionIdEquals(moved_by, GetTopFullTransactionIdIfAny()))
+		return false;
 	if (is_empty(table))
 		return true;
 	if (!ConditionalLockRelationOid(table, AccessExclusiveLock))
 		return false;
 
 	/* the ring may have moved before the lock was had */
-	state_reload();
+	state_load();
 	if (!stores[which].present || ring_table(&stores[which], DEAD) != dead)
 		return false;
 	if (!is_empty(table))
@@ -438,7 +474,7 @@ store_move(ReplayStore which, TimestampTz now)
 
 	if (!sct_lock_replay_state(false))
 		return;
-	state_reload();
+	state_load();
 	if (!store->present || ring_table(store, PREVIOUS) != previous ||
 		!lock_writers_out(which, previous) || is_alive(which, previous, now) ||
 		!ConditionalLockRelationOid(sct_query_table(table_names[which][ring_table(store, DEAD)]),
@@ -448,7 +484,8 @@ store_move(ReplayStore which, TimestampTz now)
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int64GetDatum(store->generation);
 	(void) sct_query_run(&store_move_query, values, NULL);
-	state_reload();
+	moved_by = GetTopFullTransactionId();
+	state_load();
 }
 
 /* Forgets a store that is no longer used, once nothing in it is alive. */
@@ -466,7 +503,7 @@ store_end(ReplayStore which, TimestampTz now)
 	}
 	values[0] = CStringGetTextDatum(store_names[which]);
 	(void) sct_query_run(&store_delete_query, values, NULL);
-	state_reload();
+	state_load();
 }
 
 /* The longest time for which a proof is remembered, if iat bounds its age. */
@@ -511,11 +548,23 @@ stores_care(ReplayStore used, TimestampTz now)
 		store_end(other, now);
 }
 
+/*
+ * Might a record of this proof have been forgotten by now?  The proof was fresh by
+ * the clock of the call, which may have waited for its locks since.
+ */
+static bool
+is_late(const ReplayRecord *record)
+{
+	return GetCurrentTimestamp() - record->wall_clock >
+		expiry(record) - record->now;
+}
+
 SctReason
 sct_replay_record(const ReplayRecord *record)
 {
 	ReplayStore used = sct_replay_store;
 	ReplayStore other = used == REPLAY_LOGGED ? REPLAY_UNLOGGED : REPLAY_LOGGED;
+	int			current;
 	Datum		values[3];
 	int64		generation;
 	uint64		rows;
@@ -538,20 +587,23 @@ sct_replay_record(const ReplayRecord *record)
 	if (stores[other].present)
 	{
 		values[1] = TimestampTzGetDatum(record->now);
-		if (sct_query_run(&find_queries[other], values, NULL) > 0)
+		if (sct_query_run(&find_queries[other][ring_table(&stores[other], CURRENT)],
+						  values, NULL) > 0)
 			return SCT_REPLAYED;
 	}
 
 	generation = stores[used].generation;
+	current = ring_table(&stores[used], CURRENT);
 	values[1] = TimestampTzGetDatum(expiry(record));
 	values[2] = TimestampTzGetDatum(record->now);
-	rows = sct_query_run(&record_queries[used][ring_table(&stores[used], CURRENT)],
-						 values, NULL);
+	rows = sct_query_run(&record_queries[used][current], values, NULL);
+	if (rows == 0)
+		rows = sct_query_run(&renew_queries[used][current], values, NULL);
 
 	/* a call that was held up so long may have written where nobody looks */
-	AcceptInvalidationMessages();
 	state_load();
-	if (!stores[used].present || stores[used].generation - generation >= 2)
+	if (!stores[used].present || stores[used].generation - generation >= 2 ||
+		is_late(record))
 		return SCT_BUSY;
 	return rows == 1 ? SCT_OK : SCT_REPLAYED;
 }

@@ -18,10 +18,12 @@ typedef enum ReplayStore
 typedef struct ReplayRecord
 {
 	uint8		digest[SCT_SHA256_LEN];	/* sct_dpop_digest() */
-	TimestampTz made_at;		/* what bounds its age: iat, or when its nonce was issued */
+	TimestampTz made_at;		/* no later than when it could first be accepted, and
+								 * the future skew */
 	TimestampTz nonce_expires_at;	/* DT_NOBEGIN: no nonce counted */
 	bool		nonce_alone;	/* iat does not bound its age */
 	TimestampTz now;			/* the earlier of the call's clock and the wall clock */
+	TimestampTz wall_clock;		/* as it was when now was */
 } ReplayRecord;
 
 /*
