@@ -97,7 +97,7 @@ COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof g
 COMMENT ON COLUMN sctoken.client_policy.on_reuse IS 'What a used token that comes back does: revoke_family (default), revoke_subject_client (all families of that subject and client), refuse (nothing but the refusal)';
 COMMENT ON COLUMN sctoken.client_policy.profile IS 'none (default) or fapi2 (FAPI 2.0 Security Profile): refresh tokens are not rotated, and sender-constrained. The row that says fapi2 must say a rotation but always and a required_binding but none itself; in a row that inherits fapi2 from ''*'', always counts as bound_never and none as any';
 COMMENT ON COLUMN sctoken.client_policy.max_families IS 'How many living families a subject may have with the client; issue revokes the oldest (reason max_families) to make room; default: any number';
-COMMENT ON COLUMN sctoken.client_policy.enabled IS 'false: every call for the client is client_disabled and changes nothing; adds up with that of ''*'' (either one stops)';
+COMMENT ON COLUMN sctoken.client_policy.enabled IS 'false: every issue and rotate of the client is client_disabled and changes nothing, and introspect says inactive; revocations work; adds up with that of ''*'' (either one stops)';
 COMMENT ON COLUMN sctoken.client_policy.not_before IS 'Families created at or before this time are revoked; adds up with that of ''*'' (the later one holds)';
 
 /*
@@ -177,7 +177,7 @@ COMMENT ON COLUMN sctoken.event.kind IS 'issued, rotated, kept, replayed, confir
 COMMENT ON COLUMN sctoken.event.generation IS 'Generation of the token presented or made';
 COMMENT ON COLUMN sctoken.event.client_id IS 'Client that called';
 COMMENT ON COLUMN sctoken.event.subject IS 'Subject of the family';
-COMMENT ON COLUMN sctoken.event.reason IS 'Why, as in grant_result.reason or as given to the call; null: nothing to say';
+COMMENT ON COLUMN sctoken.event.reason IS 'Why: of a refusal the outcome, otherwise as in grant_result.reason or as given to the call; null: nothing to say';
 COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind: what changed as it was under "before", the caller''s context under "context", and under "cnf" what was presented with a family that is bound to nothing, or was refused; null: nothing';
 
 /*
@@ -496,7 +496,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_issue'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb) IS
-'Starts a token family and gives its first refresh token. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf and proof disagree), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
+'Starts a token family and gives its first refresh token. Call it in FROM: SELECT (f(..)).* would run it once for each column. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf and proof disagree), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
 
 CREATE FUNCTION sctoken.rotate(
     refresh_token text,
@@ -513,7 +513,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_rotate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rotate(text, text, text, text[], jsonb, text, text, text, bytea, jsonb) IS
-'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm or htu; 25006 in a read-only transaction; 40001 at SERIALIZABLE, having changed nothing';
+'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Call it in FROM: SELECT (f(..)).* would run it once for each column. Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm or htu; 25006 in a read-only transaction; 40001 at SERIALIZABLE, and at REPEATABLE READ beside a bulk revocation, having changed nothing';
 
 CREATE FUNCTION sctoken.introspect(token text)
 RETURNS jsonb
