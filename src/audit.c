@@ -73,7 +73,8 @@ event_detail(const Event *event)
 	JsonbValue	value;
 	JsonbValue *object;
 
-	if (event->context == NULL && event->cnf == NULL && event->distance < 0)
+	if (event->context == NULL && event->cnf == NULL && event->why == NULL &&
+		event->distance < 0)
 		return NULL;
 	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	if (event->distance >= 0)
@@ -84,6 +85,14 @@ event_detail(const Event *event)
 		push_key(&state, "retryable");
 		value.type = jbvBool;
 		value.val.boolean = event->retryable;
+		(void) pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	if (event->why != NULL)
+	{
+		push_key(&state, "why");
+		value.type = jbvString;
+		value.val.string.val = unconstify(char *, event->why);
+		value.val.string.len = (int) strlen(event->why);
 		(void) pushJsonbValue(&state, WJB_VALUE, &value);
 	}
 	push_jsonb(&state, "cnf", event->cnf);

@@ -17,6 +17,7 @@ typedef struct Event
 	const text *client_id;
 	const text *subject;
 	const char *reason;			/* NULL: none */
+	const char *why;			/* of a refusal, more exactly; NULL: none */
 	Jsonb	   *context;		/* the caller's; NULL: none */
 	Jsonb	   *cnf;			/* presented, where the family does not say it;
 								 * NULL: none */

@@ -185,6 +185,22 @@ sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno)
 	return audience;
 }
 
+Jsonb *
+sct_grant_json_argument(FunctionCallInfo fcinfo, int argno, const char *name)
+{
+	Jsonb	   *value;
+
+	if (PG_ARGISNULL(argno))
+		return NULL;
+	value = PG_GETARG_JSONB_P(argno);
+	if (VARSIZE(value) > GRANT_MAX_JSON)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" must have at most %d bytes", name,
+						GRANT_MAX_JSON)));
+	return value;
+}
+
 void
 sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno, const char *name)
 {

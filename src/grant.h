@@ -75,6 +75,10 @@ extern text *sct_grant_text_argument(FunctionCallInfo fcinfo, int argno,
 extern text *sct_grant_scope_argument(FunctionCallInfo fcinfo, int argno);
 extern ArrayType *sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno);
 
+/* A jsonb argument of at most GRANT_MAX_JSON bytes; NULL when it is null. */
+extern Jsonb *sct_grant_json_argument(FunctionCallInfo fcinfo, int argno,
+									  const char *name);
+
 /* An argument whose part of the design is not built. */
 extern void sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno,
 									  const char *name);
@@ -82,5 +86,6 @@ extern void sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno,
 #define GRANT_MAX_ID		1024	/* bytes of client_id, subject and the like */
 #define GRANT_MAX_SCOPE		4096
 #define GRANT_MAX_REASON	256
+#define GRANT_MAX_JSON		65536
 
 #endif							/* SCT_GRANT_H */

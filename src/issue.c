@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 
 #include "audit.h"
 #include "grant.h"
@@ -79,8 +80,7 @@ read_arguments(FunctionCallInfo fcinfo, Family *family, Presented *presented)
 				 errmsg("argument \"%s\" must not be '*'", "client_id")));
 	family->scope = sct_grant_scope_argument(fcinfo, ARG_SCOPE);
 	family->audience = sct_grant_audience_argument(fcinfo, ARG_AUDIENCE);
-	if (!PG_ARGISNULL(ARG_DETAILS))
-		family->details = PG_GETARG_JSONB_P(ARG_DETAILS);
+	family->details = sct_grant_json_argument(fcinfo, ARG_DETAILS, "details");
 	sct_presented_read(presented, fcinfo, ARG_CNF, ARG_DPOP_PROOF, true);
 }
 
@@ -121,7 +121,7 @@ family_begin(FunctionCallInfo fcinfo, Family *family, const Policy *policy,
 	event.client_id = family->client_id;
 	event.subject = family->subject;
 	event.cnf = family->binding == NULL ? grant->cnf : NULL;
-	event.context = PG_ARGISNULL(ARG_CONTEXT) ? NULL : PG_GETARG_JSONB_P(ARG_CONTEXT);
+	event.context = sct_grant_json_argument(fcinfo, ARG_CONTEXT, "context");
 	sct_audit_event(&event);
 }
 
@@ -193,12 +193,25 @@ family_admit(const Family *family, const Policy *policy, Presented *presented,
 	return recorded;
 }
 
+/*
+ * Does policy still let a family begin?  A stop that was committed while this call
+ * waited holds; a family that not_before revokes must not be issued.
+ */
+static bool
+still_allowed(const Family *family, Policy *policy)
+{
+	AcceptInvalidationMessages();
+	sct_policy_get(family->client_id, policy);
+	return policy->enabled && GetCurrentTimestamp() > policy->not_before;
+}
+
 /* True for success; grant says what happened. */
 static bool
 issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *grant)
 {
 	Policy		policy;
 	ServerSecret secret;
+	bool		done;
 
 	sct_policy_get(family->client_id, &policy);
 	if (!policy.enabled)
@@ -206,7 +219,9 @@ issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *gran
 	if (!sct_presented_examine(presented, &policy, &grant->outcome, &grant->reason))
 		return false;
 	if (!sct_binding_satisfies(&presented->binding, policy.required_binding))
-		return fail(grant, OUTCOME_BINDING_REQUIRED, "nothing_presented");
+		return fail(grant, OUTCOME_BINDING_REQUIRED,
+					sct_binding_is_empty(&presented->binding) ?
+					"nothing_presented" : "insufficient");
 
 	/*
 	 * A confidential client authenticates, which constrains its refresh token
@@ -215,14 +230,18 @@ issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *gran
 	grant->cnf = presented->cnf;
 	if (policy.client_type == CLIENT_PUBLIC)
 		family->binding = grant->cnf;
-	if (!sct_secret_current(&secret) ||
-		!family_lock(family, &presented->binding, &policy))
+	if (!sct_secret_current(&secret))
 		return fail(grant, OUTCOME_BUSY, "lock");
-	if (!family_admit(family, &policy, presented, grant))
-		return false;
-	family_begin(fcinfo, family, &policy, &secret, grant);
+	if (!family_lock(family, &presented->binding, &policy))
+		done = fail(grant, OUTCOME_BUSY, "lock");
+	else if (!still_allowed(family, &policy))
+		done = fail(grant, OUTCOME_CLIENT_DISABLED, "disabled");
+	else
+		done = family_admit(family, &policy, presented, grant);
+	if (done)
+		family_begin(fcinfo, family, &policy, &secret, grant);
 	sct_crypto_cleanse(&secret, sizeof(secret));
-	return true;
+	return done;
 }
 
 Datum

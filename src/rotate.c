@@ -73,8 +73,7 @@ read_arguments(FunctionCallInfo fcinfo, Use *use)
 		use->scope = PG_GETARG_TEXT_PP(ARG_SCOPE);
 	if (!PG_ARGISNULL(ARG_AUDIENCE))
 		use->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
-	if (!PG_ARGISNULL(ARG_CONTEXT))
-		use->context = PG_GETARG_JSONB_P(ARG_CONTEXT);
+	use->context = sct_grant_json_argument(fcinfo, ARG_CONTEXT, "context");
 	sct_presented_read(&use->with, fcinfo, ARG_CNF, ARG_DPOP_PROOF, false);
 }
 
@@ -96,6 +95,7 @@ event_fill(const Use *use, Event *event, const char *kind, const char *reason)
 	event->client_id = use->client_id;
 	event->subject = use->family.subject;
 	event->reason = reason;
+	event->why = NULL;
 	event->context = use->context;
 
 	/* that of a bound family is in its row */
@@ -111,6 +111,7 @@ fail_recorded(Use *use, Outcome outcome, const char *kind, const char *reason)
 
 	event_fill(use, &event, kind,
 			   strcmp(kind, "refused") == 0 ? sct_grant_outcome_word(outcome) : NULL);
+	event.why = reason;
 	event.cnf = use->with.cnf;
 	sct_audit_refusal(&event);
 	return fail(use, outcome, reason);
@@ -167,9 +168,8 @@ advance(Use *use, Jsonb *binding, bool with_retry)
 	Event		event;
 	bool		done;
 
-	/* there is a secret: the presented token was made under one */
 	if (!sct_secret_current(&secret))
-		secret = use->secret;
+		return fail(use, OUTCOME_BUSY, "lock");
 	if (with_retry)
 	{
 		if (!pg_strong_random(salt, sizeof(salt)))
@@ -244,7 +244,9 @@ check_preconditions(Use *use)
 			   VARSIZE_ANY_EXHDR(use->client_id)) != 0)
 		return fail_recorded(use, OUTCOME_CLIENT_MISMATCH, "refused", "client");
 	if (!sct_binding_satisfies(&use->with.binding, use->policy.required_binding))
-		return fail(use, OUTCOME_BINDING_REQUIRED, "nothing_presented");
+		return fail(use, OUTCOME_BINDING_REQUIRED,
+					sct_binding_is_empty(&use->with.binding) ?
+					"nothing_presented" : "insufficient");
 	if (family->binding != NULL &&
 		!sct_binding_matches(family->binding, &use->with.binding))
 		return fail_recorded(use, OUTCOME_BINDING_MISMATCH, "refused",
@@ -341,7 +343,12 @@ reuse(Use *use, const char *reason)
 	event.retryable = event.distance == 1 && use->family.has_salt;
 	if (revoke && !all)
 		(void) sct_family_revoke(&use->family_id, use->now, "reuse_detected");
-	sct_audit_event(&event);
+
+	/* one that revokes comes once, one that is only refused again and again */
+	if (revoke)
+		sct_audit_event(&event);
+	else
+		sct_audit_refusal(&event);
 	return fail(use, OUTCOME_REUSE_DETECTED, reason);
 }
 
@@ -357,6 +364,7 @@ retry(Use *use)
 	uint8		hash[SCT_SHA256_LEN];
 	const char *why;
 	Event		event;
+	bool		done;
 
 	if (!family->has_previous_hash ||
 		!sct_crypto_equal(use->hash, family->previous_hash, TOKEN_PREVIOUS_HASH_LEN))
@@ -380,24 +388,23 @@ retry(Use *use)
 	sct_token_succeed(&use->token, family->salt, &secret, &successor);
 	sct_token_hash(&successor, hash);
 	if (!sct_crypto_equal(hash, family->secret_hash, SCT_SHA256_LEN))
-		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
-
-	if (!sct_family_count_retry(&use->family_id))
+		done = fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "orphan");
+	else if (!sct_family_count_retry(&use->family_id))
+		done = fail_overtaken(use);
+	else
 	{
-		sct_crypto_cleanse(&successor, sizeof(successor));
-		sct_crypto_cleanse(&secret, sizeof(secret));
-		return fail_overtaken(use);
+		event_fill(use, &event, "replayed", why);
+		event.distance = 1;
+		event.age = age;
+		event.retryable = true;
+		sct_audit_event(&event);
+		done = succeed(use, OUTCOME_REPLAYED, why,
+					   sct_token_mint(&successor, &secret),
+					   successor.generation, family->rotated_at);
 	}
-	event_fill(use, &event, "replayed", why);
-	event.distance = 1;
-	event.age = age;
-	event.retryable = true;
-	sct_audit_event(&event);
-	succeed(use, OUTCOME_REPLAYED, why, sct_token_mint(&successor, &secret),
-			successor.generation, family->rotated_at);
 	sct_crypto_cleanse(&successor, sizeof(successor));
 	sct_crypto_cleanse(&secret, sizeof(secret));
-	return true;
+	return done;
 }
 
 /* What the generation of a genuine token means, all preconditions being met. */
@@ -458,11 +465,13 @@ use_token(Use *use)
 	if (!sct_lock_family(&use->family_id))
 		return fail(use, OUTCOME_BUSY, "lock");
 
-	/* a policy that was committed while this call waited holds too */
+	/* what was committed while this call waited holds too */
 	AcceptInvalidationMessages();
 	sct_policy_get(use->client_id, &use->policy);
 	if (!use->policy.enabled)
 		return fail(use, OUTCOME_CLIENT_DISABLED, "disabled");
+	if (!sct_secret_find(use->token.key_id, &use->secret))
+		return fail(use, OUTCOME_UNKNOWN_TOKEN, "key_id");
 
 	/* the wall clock, after the wait: a transaction may have begun long ago */
 	use->now = GetCurrentTimestamp();

@@ -42,21 +42,42 @@ sct_scope_is_valid(const text *scope)
 	return in_token;
 }
 
-static bool
-scope_has(const text *scope, const char *token, size_t len)
+typedef struct ScopeToken
+{
+	const char *text;
+	size_t		len;
+} ScopeToken;
+
+static int
+scope_token_compare(const void *a, const void *b)
+{
+	const ScopeToken *x = a;
+	const ScopeToken *y = b;
+	int			order = memcmp(x->text, y->text, Min(x->len, y->len));
+
+	if (order != 0)
+		return order;
+	return x->len < y->len ? -1 : x->len > y->len ? 1 : 0;
+}
+
+/* The scope-tokens of a scope, in the order of scope_token_compare(). */
+static ScopeToken *
+scope_sort(const text *scope, int *count)
 {
 	const char *p = VARDATA_ANY(scope);
 	const char *end = p + VARSIZE_ANY_EXHDR(scope);
+	ScopeToken *tokens = palloc((VARSIZE_ANY_EXHDR(scope) / 2 + 1) * sizeof(ScopeToken));
 
+	*count = 0;
 	while (p < end)
 	{
-		size_t		p_len = scope_token_len(p, end);
-
-		if (p_len == len && memcmp(p, token, len) == 0)
-			return true;
-		p += p_len + 1;
+		tokens[*count].text = p;
+		tokens[*count].len = scope_token_len(p, end);
+		p += tokens[*count].len + 1;
+		(*count)++;
 	}
-	return false;
+	qsort(tokens, *count, sizeof(ScopeToken), scope_token_compare);
+	return tokens;
 }
 
 bool
@@ -64,18 +85,22 @@ sct_scope_is_subset(const text *requested, const text *granted)
 {
 	const char *p = VARDATA_ANY(requested);
 	const char *end = p + VARSIZE_ANY_EXHDR(requested);
+	ScopeToken *tokens;
+	int			count;
 
 	if (granted == NULL ||
 		VARSIZE_ANY_EXHDR(requested) > VARSIZE_ANY_EXHDR(granted) ||
 		!sct_scope_is_valid(requested))
 		return false;
+	tokens = scope_sort(granted, &count);
 	while (p < end)
 	{
-		size_t		len = scope_token_len(p, end);
+		ScopeToken	token = {p, scope_token_len(p, end)};
 
-		if (!scope_has(granted, p, len))
+		if (bsearch(&token, tokens, count, sizeof(ScopeToken),
+					scope_token_compare) == NULL)
 			return false;
-		p += len + 1;
+		p += token.len + 1;
 	}
 	return true;
 }

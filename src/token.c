@@ -55,6 +55,8 @@ sct_token_authenticate(const text *presented, SctToken *token,
 	if (!sct_secret_find(token->key_id, secret))
 		return "key_id";
 	reason = sct_token_verify(VARDATA_ANY(presented), secret->mac_key);
+	if (reason != SCT_OK)
+		sct_crypto_cleanse(secret, sizeof(ServerSecret));
 	if (reason == SCT_INTERNAL)
 		elog(ERROR, "libcrypto failed");
 	return sct_reason_word(reason);

@@ -49,6 +49,9 @@ SELECT outcome, expires_at AS e, family_expires_at AS f, family_id FROM sctoken.
 SELECT :'outcome' AS outcome, :'e' - created_at AS idle, :'f' - created_at AS absolute FROM sctoken.family WHERE id = :'family_id';
 INSERT INTO sctoken.client_policy (client_id, enabled) VALUES ('stopped', false);
 SELECT outcome, error, reason, refresh_token FROM sctoken.issue('stopped', 'alice');
+-- A family that not_before would revoke at once is not issued.
+INSERT INTO sctoken.client_policy (client_id, not_before) VALUES ('later', 'infinity');
+SELECT outcome, error FROM sctoken.issue('later', 'alice');
 INSERT INTO sctoken.client_policy (client_id, required_binding) VALUES ('none', 'none'), ('dpop', 'dpop'), ('mtls', 'mtls'), ('any', 'any');
 SELECT client, cnf, outcome, error
   FROM unnest(ARRAY['none', 'dpop', 'mtls', 'any']) AS client,
@@ -72,6 +75,10 @@ SELECT issue_error(audience => a::text[]) FROM (VALUES ('{}'), ('{NULL}'), ('{""
 SELECT issue_error(cnf => c::jsonb) FROM (VALUES ('{}'), ('[]'), ('"jkt"'), ('null'), ('{"jkt": null}'), ('{"jkt": 1}'), ('{"jkt": ""}'), ('{"jkt": {}}'), ('{"jkt": ["0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"]}'),
     ('{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4J"}'), ('{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I="}'), ('{"jwk": {}}'), ('{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "kid": "a"}')) AS v(c);
 SELECT issue_error(dpop_proof => 'a.b.c'), issue_error(certificate => '\x30');
+\set VERBOSITY terse
+SELECT sctoken.issue('app', 'alice', details => to_jsonb(repeat('a', 70000)));
+SELECT sctoken.issue('app', 'alice', context => to_jsonb(repeat('a', 70000)));
+\set VERBOSITY default
 BEGIN READ ONLY;
 SELECT sctoken.issue('app', 'alice');
 ROLLBACK;
