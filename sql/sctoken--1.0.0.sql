@@ -865,6 +865,7 @@ SELECT e.family_id,
        pg_catalog.make_interval(secs => (e.detail OPERATOR(pg_catalog.->>) 'age')::double precision) AS age,
        (e.detail OPERATOR(pg_catalog.->>) 'retryable')::boolean AS retryable,
        e.detail OPERATOR(pg_catalog.->) 'cnf' AS cnf,
+       e.detail OPERATOR(pg_catalog.->) 'before' AS before,
        e.detail OPERATOR(pg_catalog.->) 'context' AS context
   FROM sctoken.event AS e;
 COMMENT ON VIEW sctoken.family_timeline IS
@@ -880,6 +881,7 @@ COMMENT ON COLUMN sctoken.family_timeline.distance IS 'Generations that a used t
 COMMENT ON COLUMN sctoken.family_timeline.age IS 'How long after the last rotation a used token came; null: not such an event';
 COMMENT ON COLUMN sctoken.family_timeline.retryable IS 'Whether a retry was still thinkable: its successor was unused and could be derived; null: not such an event';
 COMMENT ON COLUMN sctoken.family_timeline.cnf IS 'What was presented, where the family is bound to nothing or the call was refused; null: nothing';
+COMMENT ON COLUMN sctoken.family_timeline.before IS 'What a narrowed or rebound family had before: scope and audience, or cnf; null: not such an event';
 COMMENT ON COLUMN sctoken.family_timeline.context IS 'As the caller gave it; null: none';
 
 /* A barrier: who may read this one alone must not see other events through it. */
@@ -957,8 +959,11 @@ WITH e AS (
            format('g%s["generation %s%s%s"]', n.g, n.g,
                   (SELECT '<br/>issued ' || to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
                      FROM e WHERE e.kind = 'issued' AND e.generation = n.g LIMIT 1),
-                  (SELECT '<br/>kept ' || count(*) FROM e
-                    WHERE e.kind = 'kept' AND e.generation = n.g HAVING count(*) > 0))
+                  (SELECT string_agg(format('<br/>%s %s', m.kind, m.times), '' ORDER BY m.kind)
+                     FROM (SELECT e.kind, CASE count(*) WHEN 1 THEN 'once' ELSE count(*) || ' times' END AS times
+                             FROM e
+                            WHERE e.kind IN ('kept', 'confirmed', 'narrowed', 'rebound') AND e.generation = n.g
+                            GROUP BY e.kind) AS m))
       FROM node AS n
     UNION ALL
     SELECT 4, n.g,
@@ -1018,7 +1023,10 @@ AS $$
 SELECT t.client_id,
        count(*) FILTER (WHERE t.kind = 'reuse_detected'),
        count(*) FILTER (WHERE t.kind = 'reuse_detected' AND t.reason = 'retry_window_passed' AND t.age < $1),
-       count(*) FILTER (WHERE t.kind = 'reuse_detected' AND t.reason = 'no_retry' AND t.distance = 1 AND t.age < $1),
+       count(*) FILTER (WHERE t.kind = 'reuse_detected' AND t.reason = 'no_retry' AND t.distance = 1 AND t.age < $1
+                          AND NOT EXISTS (SELECT FROM sctoken.family_timeline AS c
+                                           WHERE c.family_id = t.family_id AND c.generation = t.generation + 1
+                                             AND c.kind IN ('confirmed', 'kept'))),
        count(*) FILTER (WHERE t.kind = 'replayed'),
        count(*) FILTER (WHERE t.kind = 'replayed' AND t.reason = 'retry_window' AND t.age >= $1)
   FROM sctoken.family_timeline AS t
@@ -1027,7 +1035,7 @@ SELECT t.client_id,
  ORDER BY t.client_id COLLATE "C"
 $$;
 COMMENT ON FUNCTION sctoken.simulate_retry_window(interval) IS
-'What another retry_window would have made of the recorded events, per client. incidents: tokens that came back and were reuse. would_be_retries: of those, predecessors of the live token that came within this window, retried less than max_retries times, with the successor unused. might_be_retries: predecessors that came within this window, but nothing was kept to derive the successor from, either because policy allowed no retry or because the successor had been confirmed. retries: what was answered as a retry. would_be_incidents: of those, retries by virtue of the window that came later than this one (unless retry_until_confirmed allows them all the same). No rows for null. Needs SELECT on the view family_timeline (duty auditor)';
+'What another retry_window would have made of the recorded events, per client. incidents: tokens that came back and were reuse. would_be_retries: of those, predecessors of the live token that came within this window, retried less than max_retries times, with the successor unused. might_be_retries: predecessors that came within this window, but nothing was kept to derive the successor from, and no event says that it had been used: policy allowed no retry then. retries: what was answered as a retry. would_be_incidents: of those, retries by virtue of the window that came later than this one (unless retry_until_confirmed allows them all the same). No rows for null. Needs SELECT on the view family_timeline (duty auditor)';
 
 REVOKE ALL ON FUNCTION
     sctoken.effective_policy(text),

@@ -1,15 +1,15 @@
 /*
  * maintain.c
- *		sctoken.maintain(): partitions of the events, and families past their end.
+ *		sctoken.maintain(): partitions of events, and families past their end.
  *
- * Runs beside traffic, in many short transactions.  A lock that a rotation would
- * have to wait behind is asked for with a short timeout, and what needs it is left
- * to the next call otherwise.  Nothing here is needed for a token to be judged
- * rightly: without it the tables grow, that is all.
+ * Runs beside traffic, in many short transactions.  A lock that a rotation
+ * would have to wait behind is asked for with a short timeout, and what needs
+ * it is left to the next call otherwise.  Nothing here is needed for a token to
+ * be judged rightly: without it the tables grow, that is all.
  *
- * New partitions are of weeks to come only: the present one may have rows in the
- * default partition, and a call that is about to write there must not find that
- * its row belongs elsewhere.
+ * New partitions are of weeks to come only: the present one may have rows in
+ * the default partition, and a call that is about to write there must not find
+ * that its row belongs elsewhere.
  */
 #include "sctoken.h"
 
@@ -44,8 +44,8 @@
 #define LOCK_WAIT			50
 
 /*
- * To attach a partition, PostgreSQL reads the default partition while nobody can
- * write to it; up to this size in bytes that is short.
+ * To attach a partition, PostgreSQL reads the default partition while nobody
+ * can write to it; up to this size in bytes that is short.
  */
 #define MAX_DEFAULT_SIZE	(64 * 1024 * 1024)
 
@@ -97,8 +97,8 @@ static PreparedQuery grantees_query = {
 };
 
 /*
- * From where the last batch ended, so that what it deleted is not read again.  A
- * row that somebody holds waits for the next call.
+ * From where the last batch ended, so that what it deleted is not read again.
+ * A row that somebody holds waits for the next call.
  */
 static PreparedQuery delete_query = {
 	.sql = "WITH ended AS (SELECT id FROM sctoken.family"
@@ -115,8 +115,8 @@ static PreparedQuery delete_query = {
 PG_FUNCTION_INFO_V1(sctoken_maintain);
 
 /*
- * The snapshot that CALL runs under is not ours to pop, and is gone with the first
- * commit.
+ * The snapshot that CALL runs under is not ours to pop, and is gone with the
+ * first commit.
  */
 static void
 transaction_end(Maintenance *call)
@@ -128,9 +128,9 @@ transaction_end(Maintenance *call)
 }
 
 /*
- * Starts the next transaction; false when another session does our work.  Whatever
- * the caller's default, it is READ COMMITTED: a row that somebody changes is
- * skipped then and is no error.
+ * Starts the next transaction; false when another session does our work.
+ * Whatever the caller's default, it is READ COMMITTED: a row that somebody
+ * changes is skipped then and is no error.
  */
 static bool
 transaction_next(Maintenance *call)
@@ -199,9 +199,10 @@ typedef struct NewPartition
 } NewPartition;
 
 /*
- * The lock on the default partition comes first: it is the only one to wait for.
- * An index of the parent would come back by itself when a dump is restored, and
- * then collide with the partition's own; so each partition just has one.
+ * The lock on the default partition comes first: it is the only one to wait
+ * for.  An index of the parent would come back by itself when a dump is
+ * restored, and then collide with the partition's own; so each partition just
+ * has one.
  */
 static void
 partition_make(const void *arg)
@@ -365,8 +366,8 @@ drop_one(const char *statements, Maintenance *call)
 }
 
 /*
- * Empties the default partition when all of it is too old.  Only where events of
- * now have a partition of their own, so that none comes in between.
+ * Empties the default partition when all of it is too old.  Only where events
+ * of now have a partition of their own, so that none comes in between.
  */
 static bool
 empty_default(TimestampTz cutoff, Maintenance *call)

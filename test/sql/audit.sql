@@ -92,6 +92,13 @@ SELECT refresh_token AS t1, family_id FROM sctoken.issue('web', 'dave') \gset
 SELECT count(sctoken.rotate(:'t1', 'web')) FROM generate_series(1, 3);
 SELECT sctoken.revoke_family(:'family_id', E'x"]; click g1 "javascript:alert(1)"\n<script>');
 SELECT * FROM graph(:'family_id');
+-- Care is told of too, with what was before.
+UPDATE sctoken.client_policy SET rotation = NULL WHERE client_id = 'web';
+SELECT refresh_token AS t1, family_id FROM sctoken.issue('pub', 'erin', 'a b', cnf => :'key1') \gset
+SELECT generation FROM sctoken.rotate(:'t1', 'pub', cnf => :'key1');
+SELECT sctoken.confirm(:'family_id', 2), sctoken.narrow(:'family_id', 'a', NULL, 'consent withdrawn'), sctoken.rebind(:'family_id', :'key2', 'new phone');
+SELECT kind, generation, reason, before FROM sctoken.family_timeline WHERE family_id = :'family_id' ORDER BY at;
+SELECT * FROM graph(:'family_id');
 -- No events, no graph.
 SELECT sctoken.family_graph('00000000-0000-7000-8000-000000000000') IS NULL AS unknown, sctoken.family_graph(NULL) IS NULL AS none;
 -- However long and eventful a life, the graph stays readable.
@@ -105,6 +112,10 @@ SELECT gen_random_uuid(), clock_timestamp(), kind, 1, client, reason, jsonb_buil
   FROM (VALUES ('reuse_detected', 'sim-a', 'retry_window_passed', 1, 12.5, true), ('reuse_detected', 'sim-a', 'retry_window_passed', 1, 31, true), ('reuse_detected', 'sim-a', 'older_generation', 2, 1, false),
                ('reuse_detected', 'sim-a', 'max_retries', 1, 3, true), ('replayed', 'sim-a', 'retry_window', 1, 2, true), ('replayed', 'sim-a', 'retry_window', 1, 9.75, true), ('replayed', 'sim-a', 'unconfirmed', 1, 900, true),
                ('reuse_detected', 'sim-b', 'no_retry', 1, 0.5, false)) AS e(kind, client, reason, distance, age, retryable);
+-- Reuse of a confirmed token's predecessor is reuse with any window.
+INSERT INTO sctoken.event (family_id, at, kind, generation, client_id, reason, detail)
+SELECT '22222222-0000-7000-8000-000000000000', clock_timestamp() + n * interval '1 ms', kind, n, 'sim-c', reason, detail::jsonb
+  FROM (VALUES (2, 'confirmed', NULL, NULL), (1, 'reuse_detected', 'no_retry', '{"distance": 1, "age": 0.5, "retryable": false}')) AS e(n, kind, reason, detail);
 SELECT w AS retry_window, s.* FROM unnest(ARRAY[interval '0', '5 s', '12.5 s', '30 s', '1 day']) WITH ORDINALITY AS w(w, n), sctoken.simulate_retry_window(w) AS s WHERE client_id LIKE 'sim-%' ORDER BY n, client_id;
 SELECT count(*) FROM sctoken.simulate_retry_window(NULL);
 
