@@ -43,6 +43,7 @@ OBJS        = src/sctoken.o \
 		src/scope.o \
 		src/secret.o \
 		src/single_use.o \
+		src/stats.o \
 		src/thumbprint.o \
 		src/token.o \
 		src/transaction.o \
@@ -66,7 +67,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

@@ -687,6 +687,28 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Operation
+--
+
+CREATE FUNCTION sctoken.counters(OUT counter text, OUT value bigint, OUT since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sctoken_counters'
+LANGUAGE C VOLATILE PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION sctoken.counters() IS
+'What view stats shows';
+
+CREATE VIEW sctoken.stats AS SELECT counter, value, since FROM sctoken.counters();
+COMMENT ON VIEW sctoken.stats IS
+'Counters of the whole server, all databases together, from its start or, without shared_preload_libraries, from the first use since. What is counted stays counted when the caller rolls back';
+COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome; revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again';
+COMMENT ON COLUMN sctoken.stats.value IS 'How many';
+COMMENT ON COLUMN sctoken.stats.since IS 'Since when';
+
+REVOKE ALL ON FUNCTION
+    sctoken.counters()
+FROM PUBLIC;
+
+--
 -- Internal
 --
 
@@ -1097,7 +1119,9 @@ DECLARE
             "SELECT ON sctoken.reuse_incident",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.family_graph",
-            "EXECUTE ON ROUTINE sctoken.simulate_retry_window"
+            "EXECUTE ON ROUTINE sctoken.simulate_retry_window",
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ],
         "operator": [
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_policy",
@@ -1112,7 +1136,9 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.revoke_subject",
             "EXECUTE ON ROUTINE sctoken.revoke_binding",
             "EXECUTE ON ROUTINE sctoken.revoke_client",
-            "EXECUTE ON ROUTINE sctoken.maintain"
+            "EXECUTE ON ROUTINE sctoken.maintain",
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ]
     }';
     privilege text;
@@ -1132,6 +1158,6 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
-'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes), operator (policy, maintenance, revocation). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
+'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, revocation, counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
 
 REVOKE ALL ON FUNCTION sctoken.grant_to(regrole, text) FROM PUBLIC;

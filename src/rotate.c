@@ -21,6 +21,7 @@
 #include "query.h"
 #include "revoke_bulk.h"
 #include "scope.h"
+#include "transaction.h"
 
 /* Arguments, as in the SQL script */
 enum
@@ -342,6 +343,8 @@ reuse(Use *use, const char *reason)
 	if (revoke && !all)
 		(void) sct_family_revoke(&use->family_id, use->now, "reuse_detected");
 	sct_audit_event(&event);
+	if (revoke)
+		sct_transaction_answered_reuse(&use->family_id);
 	return fail(use, OUTCOME_REUSE_DETECTED, reason);
 }
 

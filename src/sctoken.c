@@ -157,5 +157,6 @@ _PG_init(void)
 	MarkGUCPrefixReserved("sctoken");
 
 	sct_cache_init();
+	sct_stats_init();
 	sct_transaction_init();
 }

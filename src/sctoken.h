@@ -42,6 +42,7 @@ extern int	sct_replay_store;	/* ReplayStore */
 
 /* Called once from _PG_init() */
 extern void sct_cache_init(void);
+extern void sct_stats_init(void);
 extern void sct_transaction_init(void);
 
 #endif							/* SCTOKEN_H */
