@@ -42,6 +42,7 @@ OBJS        = src/sctoken.o \
 		src/rotate.o \
 		src/scope.o \
 		src/secret.o \
+		src/secret_file.o \
 		src/single_use.o \
 		src/stats.o \
 		src/thumbprint.o \
@@ -67,7 +68,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -91,7 +92,8 @@ ISOLATION   = rotate-race \
 		amend-rotate \
 		max-families \
 		revoke-client \
-		notify
+		notify \
+		rotate-secret
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

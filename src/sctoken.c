@@ -28,6 +28,7 @@ int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
+char	   *sct_secret_file = NULL;
 
 static const struct config_enum_entry audit_levels[] = {
 	{"all", AUDIT_ALL, false},
@@ -153,6 +154,14 @@ _PG_init(void)
 							 replay_stores,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("sctoken.secret_file",
+							   "File that holds the server's secrets instead of the database.",
+							   "Empty for none. It is read again when the configuration is reloaded.",
+							   &sct_secret_file,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("sctoken");
 

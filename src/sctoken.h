@@ -39,6 +39,7 @@ extern int	sct_event_retention;	/* minutes; 0: for ever */
 extern int	sct_lock_timeout;	/* milliseconds */
 extern bool sct_notify;
 extern int	sct_replay_store;	/* ReplayStore */
+extern char *sct_secret_file;	/* empty: none */
 
 /* Called once from _PG_init() */
 extern void sct_cache_init(void);

@@ -13,7 +13,8 @@
 
 /* X(symbol, name): the counters besides those of the outcomes */
 #define STATS_COUNTERS(X) \
-	X(STATS_REVOCATIONS_LOST, "revocations_lost")
+	X(STATS_REVOCATIONS_LOST, "revocations_lost") \
+	X(STATS_SECRETS_ROTATED, "secrets_rotated")
 
 typedef enum StatsCounter
 {

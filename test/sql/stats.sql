@@ -37,6 +37,8 @@ SELECT sctoken.introspect(:'t2') -> 'active' AS active;
 SELECT sctoken.rotate(:'t2', NULL);
 SELECT sctoken.revoke(:'r1', 'retry');
 SELECT counted();
+SELECT sctoken.rotate_secret() IS NOT NULL AS rotated;
+SELECT counted();
 
 -- Reuse that is answered and rolled back: a warning, and the family lives until the used token comes again.
 BEGIN;
