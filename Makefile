@@ -49,6 +49,7 @@ OBJS        = src/sctoken.o \
 		src/token.o \
 		src/transaction.o \
 		src/trigger.o \
+		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
 		src/core/crypto.o \
