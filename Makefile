@@ -42,11 +42,14 @@ OBJS        = src/sctoken.o \
 		src/rotate.o \
 		src/scope.o \
 		src/secret.o \
+		src/secret_file.o \
 		src/single_use.o \
+		src/stats.o \
 		src/thumbprint.o \
 		src/token.o \
 		src/transaction.o \
 		src/trigger.o \
+		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
 		src/core/crypto.o \
@@ -66,7 +69,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -90,7 +93,8 @@ ISOLATION   = rotate-race \
 		amend-rotate \
 		max-families \
 		revoke-client \
-		notify
+		notify \
+		rotate-secret
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

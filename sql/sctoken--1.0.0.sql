@@ -30,7 +30,7 @@ CREATE TABLE sctoken.server_secret (
         CHECK (NOT compromised OR retired_at IS NOT NULL)
 );
 COMMENT ON TABLE sctoken.server_secret IS
-'MAC keys of refresh tokens, as many as live tokens need. The first is made at first use. Whoever reads this table can make token texts (which still do not pass: the current secret of a family must match its hash)';
+'MAC keys of refresh tokens, as many as live tokens need. The first is made at first use, further ones by rotate_secret. With sctoken.secret_file set the secrets are in that file instead, and rows that are here only recognise tokens made under them before. Whoever reads this table can make token texts (which still do not pass: the current secret of a family must match its hash)';
 COMMENT ON COLUMN sctoken.server_secret.id IS 'Key id that stands in each token, 0 to 255';
 COMMENT ON COLUMN sctoken.server_secret.secret IS '32 random bytes; each purpose derives a key of its own from it (HKDF)';
 COMMENT ON COLUMN sctoken.server_secret.created_at IS 'When it was made; the newest that is not retired makes new tokens';
@@ -690,6 +690,36 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Operation
+--
+
+CREATE FUNCTION sctoken.rotate_secret(compromised boolean DEFAULT false)
+RETURNS smallint
+AS 'MODULE_PATHNAME', 'sctoken_rotate_secret'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.rotate_secret(boolean) IS
+'Makes a new server secret and retires those in use: tokens under them stay valid, and each family goes over to the new one with its next rotation. compromised: marks all old ones as known to others, so that an old token under them revokes nothing. Deletes secrets retired for more than a day that no family which has not expired can need. Gives the new key id. Errors: 22004 compromised is null; 25006 in a read-only transaction; 54000 all 256 key ids are needed; 55000 the secrets are in a file (sctoken.secret_file); 55P03 another transaction was changing them for sctoken.lock_timeout';
+
+CREATE FUNCTION sctoken.counters(OUT counter text, OUT value bigint, OUT since timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'sctoken_counters'
+LANGUAGE C VOLATILE PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION sctoken.counters() IS
+'What view stats shows';
+
+CREATE VIEW sctoken.stats AS SELECT counter, value, since FROM sctoken.counters();
+COMMENT ON VIEW sctoken.stats IS
+'Counters of the whole server, all databases together, from its start or, without shared_preload_libraries, from the first use since. What is counted stays counted when the caller rolls back';
+COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome; revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again; secrets_rotated: calls of rotate_secret';
+COMMENT ON COLUMN sctoken.stats.value IS 'How many';
+COMMENT ON COLUMN sctoken.stats.since IS 'Since when';
+
+REVOKE ALL ON FUNCTION
+    sctoken.rotate_secret(boolean),
+    sctoken.counters()
+FROM PUBLIC;
+
+--
 -- Internal
 --
 
@@ -1090,7 +1120,9 @@ DECLARE
             "SELECT ON sctoken.reuse_incident",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.family_graph",
-            "EXECUTE ON ROUTINE sctoken.simulate_retry_window"
+            "EXECUTE ON ROUTINE sctoken.simulate_retry_window",
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ],
         "operator": [
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_policy",
@@ -1105,7 +1137,10 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.revoke_subject",
             "EXECUTE ON ROUTINE sctoken.revoke_binding",
             "EXECUTE ON ROUTINE sctoken.revoke_client",
-            "EXECUTE ON ROUTINE sctoken.maintain"
+            "EXECUTE ON ROUTINE sctoken.maintain",
+            "EXECUTE ON ROUTINE sctoken.rotate_secret",
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ]
     }';
     privilege text;
@@ -1125,6 +1160,6 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
-'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes), operator (policy, maintenance, revocation). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
+'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, secrets, revocation, counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
 
 REVOKE ALL ON FUNCTION sctoken.grant_to(regrole, text) FROM PUBLIC;

@@ -72,6 +72,15 @@ sct_json_lex_free(JsonLexContext *lex)
 #define sct_guc_malloc(size)	malloc(size)
 #endif
 
+/* Runs all of a portal at top level; whether once is not asked since 18. */
+#if PG_VERSION_NUM >= 180000
+#define sct_portal_run(portal, dest) \
+	PortalRun((portal), FETCH_ALL, true, (dest), (dest), NULL)
+#else
+#define sct_portal_run(portal, dest) \
+	PortalRun((portal), FETCH_ALL, true, true, (dest), (dest), NULL)
+#endif
+
 #endif							/* !FRONTEND */
 
 #endif							/* SCT_COMPAT_H */

@@ -10,6 +10,7 @@
 
 #include "grant.h"
 #include "scope.h"
+#include "stats.h"
 
 /* Columns of sctoken.grant_result */
 enum
@@ -89,6 +90,7 @@ sct_grant_success(FunctionCallInfo fcinfo, const Grant *grant, const Family *fam
 	Datum		values[COL_COUNT] = {0};
 	bool		nulls[COL_COUNT];
 
+	sct_stats_count(STATS_OUTCOME(grant->outcome));
 	memset(nulls, true, sizeof(nulls));
 	set_word(values, nulls, COL_OUTCOME, outcome_words[grant->outcome]);
 	set_word(values, nulls, COL_REASON, grant->reason);
@@ -119,6 +121,7 @@ sct_grant_failure(FunctionCallInfo fcinfo, const Grant *grant,
 	bool		nulls[COL_COUNT];
 	pg_uuid_t	family_id;
 
+	sct_stats_count(STATS_OUTCOME(grant->outcome));
 	memset(nulls, true, sizeof(nulls));
 	set_word(values, nulls, COL_OUTCOME, outcome_words[grant->outcome]);
 	set_word(values, nulls, COL_ERROR, outcome_errors[grant->outcome]);

@@ -21,6 +21,7 @@
 #include "query.h"
 #include "revoke_bulk.h"
 #include "scope.h"
+#include "transaction.h"
 
 /* Arguments, as in the SQL script */
 enum
@@ -346,7 +347,10 @@ reuse(Use *use, const char *reason)
 
 	/* one that revokes comes once, one that is only refused again and again */
 	if (revoke)
+	{
 		sct_audit_event(&event);
+		sct_transaction_answered_reuse(&use->family_id);
+	}
 	else
 		sct_audit_refusal(&event);
 	return fail(use, OUTCOME_REUSE_DETECTED, reason);

@@ -7,10 +7,12 @@
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 #include "dpop.h"
 #include "nonce.h"
 #include "replay.h"
+#include "worker.h"
 
 SCT_MODULE_MAGIC;
 
@@ -28,6 +30,9 @@ int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
+char	   *sct_databases = NULL;
+int			sct_maintenance_interval = 3600;
+char	   *sct_secret_file = NULL;
 
 static const struct config_enum_entry audit_levels[] = {
 	{"all", AUDIT_ALL, false},
@@ -154,8 +159,34 @@ _PG_init(void)
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 
+	DefineCustomStringVariable("sctoken.databases",
+							   "Databases in which the background worker runs sctoken.maintain().",
+							   "Names, separated by commas. There is a worker where shared_preload_libraries has sctoken.",
+							   &sct_databases,
+							   "",
+							   PGC_SIGHUP, 0,
+							   sct_worker_check_databases, NULL, NULL);
+
+	DefineCustomIntVariable("sctoken.maintenance_interval",
+							"How often the background worker runs sctoken.maintain().",
+							"0 is never.",
+							&sct_maintenance_interval,
+							3600, 0, SECS_PER_DAY * 7,
+							PGC_SIGHUP, GUC_UNIT_S,
+							NULL, NULL, NULL);
+
+	DefineCustomStringVariable("sctoken.secret_file",
+							   "File that holds the server's secrets instead of the database.",
+							   "Empty for none. It is read again when the configuration is reloaded.",
+							   &sct_secret_file,
+							   "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+
 	MarkGUCPrefixReserved("sctoken");
 
 	sct_cache_init();
+	sct_stats_init();
 	sct_transaction_init();
+	sct_worker_init();
 }

@@ -39,9 +39,14 @@ extern int	sct_event_retention;	/* minutes; 0: for ever */
 extern int	sct_lock_timeout;	/* milliseconds */
 extern bool sct_notify;
 extern int	sct_replay_store;	/* ReplayStore */
+extern char *sct_databases;
+extern int	sct_maintenance_interval;	/* seconds; 0: never */
+extern char *sct_secret_file;	/* empty: none */
 
 /* Called once from _PG_init() */
 extern void sct_cache_init(void);
+extern void sct_stats_init(void);
 extern void sct_transaction_init(void);
+extern void sct_worker_init(void);
 
 #endif							/* SCTOKEN_H */

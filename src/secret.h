@@ -14,8 +14,8 @@ typedef struct ServerSecret
 	uint8		mac_key[SCT_SHA256_LEN];
 	uint8		successor_key[SCT_SHA256_LEN];
 	uint8		nonce_key[SCT_SHA256_LEN];
-	bool		takes_nonces;	/* the current one or the one before it, and not
-								 * compromised */
+	bool		takes_nonces;	/* of the table the current one and the one before
+								 * it, of the file all; none compromised */
 } ServerSecret;
 
 /*

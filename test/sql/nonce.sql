@@ -58,7 +58,7 @@ UPDATE sctoken.server_secret SET retired_at = clock_timestamp() WHERE id = 200;
 SELECT as_specified('as', NULL, 200), as_specified('as', NULL, 0);
 -- Where all are retired, another one is made.
 UPDATE sctoken.server_secret SET retired_at = clock_timestamp() WHERE id = 0;
-SELECT as_specified('as', NULL, 1);
+SELECT as_specified('as', NULL, 201);
 
 -- Misuse is an error with a meaning of its own, which repeats no value.
 CREATE FUNCTION nonce_error(server text DEFAULT 'as', jkt text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
