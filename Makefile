@@ -12,6 +12,7 @@ PGFILEDESC  = "sctoken - sender-constrained tokens"
 DATA        = sql/sctoken--1.0.0.sql
 
 OBJS        = src/sctoken.o \
+		src/argument.o \
 		src/active.o \
 		src/amend.o \
 		src/announce.o \
@@ -29,6 +30,7 @@ OBJS        = src/sctoken.o \
 		src/interval.o \
 		src/introspect.o \
 		src/issue.o \
+		src/json_object.o \
 		src/lock.o \
 		src/nonce.o \
 		src/maintain.o \

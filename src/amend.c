@@ -13,9 +13,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "argument.h"
 #include "binding.h"
 #include "family.h"
-#include "grant.h"
 #include "lock.h"
 #include "query.h"
 #include "scope.h"
@@ -135,14 +135,14 @@ sctoken_narrow(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("sctoken.narrow()");
 	PreventCommandDuringRecovery("sctoken.narrow()");
 	family_id = family_id_argument(fcinfo);
-	scope = sct_grant_scope_argument(fcinfo, 1);
-	audience = sct_grant_audience_argument(fcinfo, 2);
+	scope = sct_argument_scope(fcinfo, 1);
+	audience = sct_argument_audience(fcinfo, 2);
 	if (scope == NULL && audience == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("arguments \"%s\" and \"%s\" must not both be null",
 						"scope", "audience")));
-	reason = sct_grant_text_argument(fcinfo, 3, "reason", true, GRANT_MAX_REASON);
+	reason = sct_argument_text(fcinfo, 3, "reason", true, ARGUMENT_MAX_REASON);
 
 	sct_query_begin(&query_scope);
 	sct_lock_require(sct_lock_family(family_id));
@@ -182,7 +182,7 @@ sctoken_rebind(PG_FUNCTION_ARGS)
 	PreventCommandDuringRecovery("sctoken.rebind()");
 	family_id = family_id_argument(fcinfo);
 	sct_binding_argument(fcinfo, 1, "cnf", &binding);
-	reason = sct_grant_text_argument(fcinfo, 2, "reason", true, GRANT_MAX_REASON);
+	reason = sct_argument_text(fcinfo, 2, "reason", true, ARGUMENT_MAX_REASON);
 
 	sct_query_begin(&scope);
 	sct_lock_require(sct_lock_family(family_id));

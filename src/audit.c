@@ -6,10 +6,10 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
 #include "audit.h"
+#include "json_object.h"
 #include "query.h"
 
 /* Refusals that one backend records in a minute at most */
@@ -23,82 +23,27 @@ static PreparedQuery insert_query = {
 	.argtypes = {UUIDOID, TIMESTAMPTZOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}
 };
 
-static void
-push_key(JsonbParseState **state, const char *name)
-{
-	JsonbValue	key;
-
-	key.type = jbvString;
-	key.val.string.val = unconstify(char *, name);
-	key.val.string.len = (int) strlen(name);
-	(void) pushJsonbValue(state, WJB_KEY, &key);
-}
-
-static void
-push_numeric(JsonbParseState **state, const char *name, Numeric number)
-{
-	JsonbValue	value;
-
-	push_key(state, name);
-	value.type = jbvNumeric;
-	value.val.numeric = number;
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
-/* A member that has any JSON value; none when it is NULL. */
-static void
-push_jsonb(JsonbParseState **state, const char *name, Jsonb *member)
-{
-	JsonbValue	value;
-
-	if (member == NULL)
-		return;
-	push_key(state, name);
-	if (JB_ROOT_IS_SCALAR(member))
-		JsonbExtractScalar(&member->root, &value);
-	else
-	{
-		value.type = jbvBinary;
-		value.val.binary.data = &member->root;
-		value.val.binary.len = VARSIZE_ANY_EXHDR(member);
-	}
-	(void) pushJsonbValue(state, WJB_VALUE, &value);
-}
-
 /* The detail column; NULL when there is nothing to tell. */
 static Jsonb *
 event_detail(const Event *event)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	value;
-	JsonbValue *object;
+	JsonObject	object;
 
 	if (event->context == NULL && event->cnf == NULL && event->why == NULL &&
 		event->distance < 0)
 		return NULL;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	sct_json_object_begin(&object);
 	if (event->distance >= 0)
 	{
-		push_numeric(&state, "distance", int64_to_numeric(event->distance));
-		/* seconds */
-		push_numeric(&state, "age", int64_div_fast_to_numeric(event->age, 6));
-		push_key(&state, "retryable");
-		value.type = jbvBool;
-		value.val.boolean = event->retryable;
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
+		sct_json_object_integer(&object, "distance", event->distance);
+		sct_json_object_seconds(&object, "age", event->age);
+		sct_json_object_bool(&object, "retryable", event->retryable);
 	}
 	if (event->why != NULL)
-	{
-		push_key(&state, "why");
-		value.type = jbvString;
-		value.val.string.val = unconstify(char *, event->why);
-		value.val.string.len = (int) strlen(event->why);
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	}
-	push_jsonb(&state, "cnf", event->cnf);
-	push_jsonb(&state, "context", event->context);
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(object);
+		sct_json_object_string(&object, "why", event->why, strlen(event->why));
+	sct_json_object_jsonb(&object, "cnf", event->cnf);
+	sct_json_object_jsonb(&object, "context", event->context);
+	return sct_json_object_end(&object);
 }
 
 void

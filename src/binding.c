@@ -9,6 +9,7 @@
 #include "core/base64url.h"
 #include "core/crypto.h"
 #include "binding.h"
+#include "json_object.h"
 
 /* In the order of BindingMember. */
 static const char *const member_names[BINDING_MEMBERS] = {"jkt", "x5t#S256"};
@@ -120,28 +121,18 @@ sct_binding_argument(FunctionCallInfo fcinfo, int argno, const char *name,
 Jsonb *
 sct_binding_to_cnf(const Binding *binding)
 {
-	JsonbParseState *state = NULL;
-	JsonbValue	value;
-	JsonbValue *object;
+	JsonObject	object;
 
 	if (sct_binding_is_empty(binding))
 		return NULL;
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	sct_json_object_begin(&object);
 	for (int i = 0; i < BINDING_MEMBERS; i++)
 	{
-		if (!binding->has[i])
-			continue;
-		value.type = jbvString;
-		value.val.string.val = unconstify(char *, member_names[i]);
-		value.val.string.len = (int) strlen(member_names[i]);
-		(void) pushJsonbValue(&state, WJB_KEY, &value);
-		value.type = jbvString;
-		value.val.string.val = unconstify(char *, &binding->thumbprint[i][0]);
-		value.val.string.len = BINDING_THUMBPRINT_LEN;
-		(void) pushJsonbValue(&state, WJB_VALUE, &value);
+		if (binding->has[i])
+			sct_json_object_string(&object, member_names[i],
+								   binding->thumbprint[i], BINDING_THUMBPRINT_LEN);
 	}
-	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	return JsonbValueToJsonb(object);
+	return sct_json_object_end(&object);
 }
 
 bool

@@ -22,9 +22,7 @@
 #include "encoding.h"
 #include "interval.h"
 
-/* Microseconds from 1970-01-01, where JWT counts from, to 2000-01-01 */
-#define UNIX_EPOCH_OFFSET \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+#define UNIX_EPOCH_OFFSET	(UNIX_EPOCH_SECONDS * USECS_PER_SEC)
 
 /* The latest clock to which epoch and skew can be added */
 #define DPOP_MAX_AT \

@@ -12,7 +12,7 @@
 #include "funcapi.h"
 
 #include "active.h"
-#include "grant.h"
+#include "argument.h"
 #include "query.h"
 
 /* Columns of the query, from 1, and of the result in the same order, from 0 */
@@ -75,7 +75,7 @@ sctoken_families(PG_FUNCTION_ARGS)
 	uint64		count;
 	Datum		values[1];
 
-	subject = sct_grant_text_argument(fcinfo, 0, "subject", true, GRANT_MAX_ID);
+	subject = sct_argument_text(fcinfo, 0, "subject", true, ARGUMENT_MAX_ID);
 	InitMaterializedSRF(fcinfo, 0);
 
 	sct_query_begin(&scope);

@@ -9,7 +9,6 @@
 #include "utils/builtins.h"
 
 #include "grant.h"
-#include "scope.h"
 #include "stats.h"
 
 /* Columns of sctoken.grant_result */
@@ -134,82 +133,4 @@ sct_grant_failure(FunctionCallInfo fcinfo, const Grant *grant,
 		set_column(values, nulls, COL_GENERATION, Int64GetDatum(token->generation));
 	}
 	return form_row(fcinfo, values, nulls);
-}
-
-text *
-sct_grant_text_argument(FunctionCallInfo fcinfo, int argno, const char *name,
-						bool required, size_t max_len)
-{
-	text	   *value;
-
-	if (PG_ARGISNULL(argno))
-	{
-		if (required)
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not be null", name)));
-		return NULL;
-	}
-	value = PG_GETARG_TEXT_PP(argno);
-	if (VARSIZE_ANY_EXHDR(value) == 0 || VARSIZE_ANY_EXHDR(value) > max_len)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must have 1 to %zu bytes", name, max_len)));
-	return value;
-}
-
-text *
-sct_grant_scope_argument(FunctionCallInfo fcinfo, int argno)
-{
-	text	   *scope = sct_grant_text_argument(fcinfo, argno, "scope", false,
-												GRANT_MAX_SCOPE);
-
-	if (scope != NULL && !sct_scope_is_valid(scope))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" is not a scope", "scope"),
-				 errdetail("It must be scope tokens (RFC 6749 section 3.3) with one space between them.")));
-	return scope;
-}
-
-ArrayType *
-sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno)
-{
-	ArrayType  *audience;
-
-	if (PG_ARGISNULL(argno))
-		return NULL;
-	audience = PG_GETARG_ARRAYTYPE_P(argno);
-	if (!sct_audience_is_valid(audience))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be a list of 1 to 64 resources",
-						"audience")));
-	return audience;
-}
-
-Jsonb *
-sct_grant_json_argument(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	Jsonb	   *value;
-
-	if (PG_ARGISNULL(argno))
-		return NULL;
-	value = PG_GETARG_JSONB_P(argno);
-	if (VARSIZE(value) > GRANT_MAX_JSON)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must have at most %d bytes", name,
-						GRANT_MAX_JSON)));
-	return value;
-}
-
-void
-sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (!PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("argument \"%s\" is not supported yet", name),
-				 errhint("Verify it first and pass what it proves as cnf.")));
 }

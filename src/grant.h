@@ -62,30 +62,4 @@ extern Datum sct_grant_failure(FunctionCallInfo fcinfo, const Grant *grant,
 
 extern const char *sct_grant_outcome_word(Outcome outcome);
 
-/*
- * Arguments that issue and rotate share.  Each gives an error for what a caller
- * must not pass; name is the SQL name of the argument.
- */
-
-/* A text argument of 1 to max_len bytes; NULL when it is null and may be. */
-extern text *sct_grant_text_argument(FunctionCallInfo fcinfo, int argno,
-									 const char *name, bool required, size_t max_len);
-
-/* The scope and the resources that a family is to have; NULL when null. */
-extern text *sct_grant_scope_argument(FunctionCallInfo fcinfo, int argno);
-extern ArrayType *sct_grant_audience_argument(FunctionCallInfo fcinfo, int argno);
-
-/* A jsonb argument of at most GRANT_MAX_JSON bytes; NULL when it is null. */
-extern Jsonb *sct_grant_json_argument(FunctionCallInfo fcinfo, int argno,
-									  const char *name);
-
-/* An argument whose part of the design is not built. */
-extern void sct_grant_refuse_argument(FunctionCallInfo fcinfo, int argno,
-									  const char *name);
-
-#define GRANT_MAX_ID		1024	/* bytes of client_id, subject and the like */
-#define GRANT_MAX_SCOPE		4096
-#define GRANT_MAX_REASON	256
-#define GRANT_MAX_JSON		65536
-
 #endif							/* SCT_GRANT_H */

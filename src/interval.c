@@ -8,6 +8,7 @@
 
 #include "interval.h"
 
+
 bool
 sct_interval_microseconds(const Interval *interval, int64 *result)
 {

@@ -9,8 +9,10 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
+#include "argument.h"
 #include "audit.h"
 #include "grant.h"
+#include "interval.h"
 #include "lock.h"
 #include "presented.h"
 #include "query.h"
@@ -34,9 +36,6 @@ enum
 	ARG_CONTEXT
 };
 
-#define UNIX_EPOCH_MS_OFFSET \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000))
-
 PG_FUNCTION_INFO_V1(sctoken_issue);
 
 /*
@@ -47,7 +46,7 @@ PG_FUNCTION_INFO_V1(sctoken_issue);
 static void
 family_id_make(TimestampTz now, pg_uuid_t *id)
 {
-	uint64		ms = (uint64) (now / 1000 + UNIX_EPOCH_MS_OFFSET);
+	uint64		ms = (uint64) (now / 1000 + UNIX_EPOCH_SECONDS * 1000);
 
 	if (!pg_strong_random(id->data, UUID_LEN))
 		ereport(ERROR,
@@ -65,22 +64,22 @@ static void
 read_arguments(FunctionCallInfo fcinfo, Family *family, Presented *presented)
 {
 	memset(family, 0, sizeof(Family));
-	family->client_id = sct_grant_text_argument(fcinfo, ARG_CLIENT_ID, "client_id",
-												true, GRANT_MAX_ID);
-	family->subject = sct_grant_text_argument(fcinfo, ARG_SUBJECT, "subject",
-											  true, GRANT_MAX_ID);
-	family->session_id = sct_grant_text_argument(fcinfo, ARG_SESSION_ID, "session_id",
-												 false, GRANT_MAX_ID);
-	family->grant_id = sct_grant_text_argument(fcinfo, ARG_GRANT_ID, "grant_id",
-											   false, GRANT_MAX_ID);
+	family->client_id = sct_argument_text(fcinfo, ARG_CLIENT_ID, "client_id",
+												true, ARGUMENT_MAX_ID);
+	family->subject = sct_argument_text(fcinfo, ARG_SUBJECT, "subject",
+											  true, ARGUMENT_MAX_ID);
+	family->session_id = sct_argument_text(fcinfo, ARG_SESSION_ID, "session_id",
+												 false, ARGUMENT_MAX_ID);
+	family->grant_id = sct_argument_text(fcinfo, ARG_GRANT_ID, "grant_id",
+											   false, ARGUMENT_MAX_ID);
 	if (VARSIZE_ANY_EXHDR(family->client_id) == 1 &&
 		*VARDATA_ANY(family->client_id) == '*')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must not be '*'", "client_id")));
-	family->scope = sct_grant_scope_argument(fcinfo, ARG_SCOPE);
-	family->audience = sct_grant_audience_argument(fcinfo, ARG_AUDIENCE);
-	family->details = sct_grant_json_argument(fcinfo, ARG_DETAILS, "details");
+	family->scope = sct_argument_scope(fcinfo, ARG_SCOPE);
+	family->audience = sct_argument_audience(fcinfo, ARG_AUDIENCE);
+	family->details = sct_argument_jsonb(fcinfo, ARG_DETAILS, "details");
 	sct_presented_read(presented, fcinfo, ARG_CNF, ARG_DPOP_PROOF, true);
 }
 
@@ -121,7 +120,7 @@ family_begin(FunctionCallInfo fcinfo, Family *family, const Policy *policy,
 	event.client_id = family->client_id;
 	event.subject = family->subject;
 	event.cnf = family->binding == NULL ? grant->cnf : NULL;
-	event.context = sct_grant_json_argument(fcinfo, ARG_CONTEXT, "context");
+	event.context = sct_argument_jsonb(fcinfo, ARG_CONTEXT, "context");
 	sct_audit_event(&event);
 }
 

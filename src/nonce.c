@@ -15,13 +15,10 @@
 
 #include "core/base64url.h"
 #include "core/nonce.h"
+#include "interval.h"
 #include "nonce.h"
 #include "query.h"
 #include "secret.h"
-
-/* Seconds from 1970-01-01, where steps count from, to 2000-01-01 */
-#define UNIX_EPOCH_SECONDS \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY)
 
 PG_FUNCTION_INFO_V1(sctoken_dpop_nonce);
 

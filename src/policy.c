@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "argument.h"
 #include "cache.h"
 #include "interval.h"
 #include "nonce.h"
@@ -209,8 +210,7 @@ sct_policy_get(const text *client_id, Policy *policy)
 	slot = &slots[hash_bytes((const unsigned char *) VARDATA_ANY(client_id),
 							 (int) len) % SLOTS];
 	if (sct_policy_cache.valid && slot->epoch == sct_policy_cache.epoch &&
-		VARSIZE_ANY_EXHDR(slot->client_id) == len &&
-		memcmp(VARDATA_ANY(slot->client_id), VARDATA_ANY(client_id), len) == 0)
+		sct_text_equal(slot->client_id, client_id))
 	{
 		*policy = slot->policy;
 		return;

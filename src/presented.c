@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 
 #include "core/crypto.h"
+#include "argument.h"
 #include "nonce.h"
 #include "presented.h"
 
@@ -21,7 +22,7 @@ sct_presented_read(Presented *presented, FunctionCallInfo fcinfo,
 	int			htu_argno = proof_argno + 2;
 
 	memset(presented, 0, sizeof(Presented));
-	sct_grant_refuse_argument(fcinfo, proof_argno + 3, "certificate");
+	sct_argument_refuse(fcinfo, proof_argno + 3, "certificate");
 	sct_binding_parse(PG_ARGISNULL(cnf_argno) ? NULL : PG_GETARG_JSONB_P(cnf_argno),
 					  strict, &presented->binding);
 	presented->cnf = sct_binding_to_cnf(&presented->binding);

@@ -7,8 +7,9 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "argument.h"
 #include "audit.h"
-#include "grant.h"
+#include "family.h"
 #include "lock.h"
 #include "query.h"
 
@@ -67,9 +68,9 @@ sctoken_revoke(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("sctoken.revoke()");
 	PreventCommandDuringRecovery("sctoken.revoke()");
-	client_id = sct_grant_text_argument(fcinfo, 1, "client_id", true, GRANT_MAX_ID);
-	reason = text_to_cstring(sct_grant_text_argument(fcinfo, 2, "reason", true,
-													 GRANT_MAX_REASON));
+	client_id = sct_argument_text(fcinfo, 1, "client_id", true, ARGUMENT_MAX_ID);
+	reason = text_to_cstring(sct_argument_text(fcinfo, 2, "reason", true,
+													 ARGUMENT_MAX_REASON));
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
 
@@ -79,9 +80,7 @@ sctoken_revoke(PG_FUNCTION_ARGS)
 		memcpy(family_id.data, token.family_id, UUID_LEN);
 		sct_lock_require(sct_lock_family(&family_id));
 		result = sct_family_read(&family_id, &family) &&
-			VARSIZE_ANY_EXHDR(family.client_id) == VARSIZE_ANY_EXHDR(client_id) &&
-			memcmp(VARDATA_ANY(family.client_id), VARDATA_ANY(client_id),
-				   VARSIZE_ANY_EXHDR(client_id)) == 0 &&
+			sct_text_equal(family.client_id, client_id) &&
 			may_revoke(&family, &token, &secret);
 		if (result)
 			revoke_locked(&family, reason);
@@ -108,8 +107,8 @@ sctoken_revoke_family(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", "family_id")));
 	family_id = PG_GETARG_UUID_P(0);
-	reason = text_to_cstring(sct_grant_text_argument(fcinfo, 1, "reason", true,
-													 GRANT_MAX_REASON));
+	reason = text_to_cstring(sct_argument_text(fcinfo, 1, "reason", true,
+													 ARGUMENT_MAX_REASON));
 
 	sct_query_begin(&scope);
 	sct_lock_require(sct_lock_family(family_id));

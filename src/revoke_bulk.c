@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 
 #include "announce.h"
-#include "grant.h"
+#include "argument.h"
 #include "lock.h"
 #include "query.h"
 #include "revoke_bulk.h"
@@ -148,8 +148,8 @@ refuse_read_only(const char *call)
 static Datum
 reason_argument(FunctionCallInfo fcinfo, int argno)
 {
-	return PointerGetDatum(sct_grant_text_argument(fcinfo, argno, "reason", true,
-												   GRANT_MAX_REASON));
+	return PointerGetDatum(sct_argument_text(fcinfo, argno, "reason", true,
+												   ARGUMENT_MAX_REASON));
 }
 
 /* Revokes what a lock that is held names. */
@@ -174,7 +174,7 @@ sctoken_revoke_grant(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	refuse_read_only("sctoken.revoke_grant()");
-	grant_id = sct_grant_text_argument(fcinfo, 0, "grant_id", true, GRANT_MAX_ID);
+	grant_id = sct_argument_text(fcinfo, 0, "grant_id", true, ARGUMENT_MAX_ID);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
 	values[VALUE_KEY] = PointerGetDatum(grant_id);
 
@@ -194,7 +194,7 @@ sctoken_revoke_session(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	refuse_read_only("sctoken.revoke_session()");
-	session_id = sct_grant_text_argument(fcinfo, 0, "session_id", true, GRANT_MAX_ID);
+	session_id = sct_argument_text(fcinfo, 0, "session_id", true, ARGUMENT_MAX_ID);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
 	values[VALUE_KEY] = PointerGetDatum(session_id);
 
@@ -216,9 +216,9 @@ sctoken_revoke_subject(PG_FUNCTION_ARGS)
 	Datum		result;
 
 	refuse_read_only("sctoken.revoke_subject()");
-	subject = sct_grant_text_argument(fcinfo, 0, "subject", true, GRANT_MAX_ID);
+	subject = sct_argument_text(fcinfo, 0, "subject", true, ARGUMENT_MAX_ID);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
-	client_id = sct_grant_text_argument(fcinfo, 2, "client_id", false, GRANT_MAX_ID);
+	client_id = sct_argument_text(fcinfo, 2, "client_id", false, ARGUMENT_MAX_ID);
 	values[VALUE_KEY] = PointerGetDatum(subject);
 	values[VALUE_KEY + 1] = PointerGetDatum(client_id);
 	if (client_id == NULL)

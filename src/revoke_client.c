@@ -16,7 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "announce.h"
-#include "grant.h"
+#include "argument.h"
 #include "query.h"
 #include "transaction.h"
 
@@ -46,10 +46,10 @@ sctoken_revoke_client(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("sctoken.revoke_client()");
 	PreventCommandDuringRecovery("sctoken.revoke_client()");
-	values[0] = PointerGetDatum(sct_grant_text_argument(fcinfo, 0, "client_id", true,
-														GRANT_MAX_ID));
-	values[2] = PointerGetDatum(sct_grant_text_argument(fcinfo, 1, "reason", true,
-														GRANT_MAX_REASON));
+	values[0] = PointerGetDatum(sct_argument_text(fcinfo, 0, "client_id", true,
+														ARGUMENT_MAX_ID));
+	values[2] = PointerGetDatum(sct_argument_text(fcinfo, 1, "reason", true,
+														ARGUMENT_MAX_REASON));
 
 	sct_query_begin(&scope);
 	values[1] = TimestampTzGetDatum(GetCurrentTimestamp());

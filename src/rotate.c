@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 
+#include "argument.h"
 #include "audit.h"
 #include "grant.h"
 #include "lock.h"
@@ -66,15 +67,15 @@ PG_FUNCTION_INFO_V1(sctoken_rotate);
 static void
 read_arguments(FunctionCallInfo fcinfo, Use *use)
 {
-	use->client_id = sct_grant_text_argument(fcinfo, ARG_CLIENT_ID, "client_id",
-											 true, GRANT_MAX_ID);
+	use->client_id = sct_argument_text(fcinfo, ARG_CLIENT_ID, "client_id",
+											 true, ARGUMENT_MAX_ID);
 	if (!PG_ARGISNULL(ARG_REFRESH_TOKEN))
 		use->presented = PG_GETARG_TEXT_PP(ARG_REFRESH_TOKEN);
 	if (!PG_ARGISNULL(ARG_SCOPE))
 		use->scope = PG_GETARG_TEXT_PP(ARG_SCOPE);
 	if (!PG_ARGISNULL(ARG_AUDIENCE))
 		use->audience = PG_GETARG_ARRAYTYPE_P(ARG_AUDIENCE);
-	use->context = sct_grant_json_argument(fcinfo, ARG_CONTEXT, "context");
+	use->context = sct_argument_jsonb(fcinfo, ARG_CONTEXT, "context");
 	sct_presented_read(&use->with, fcinfo, ARG_CNF, ARG_DPOP_PROOF, false);
 }
 
@@ -240,9 +241,7 @@ check_preconditions(Use *use)
 {
 	const Family *family = &use->family;
 
-	if (VARSIZE_ANY_EXHDR(family->client_id) != VARSIZE_ANY_EXHDR(use->client_id) ||
-		memcmp(VARDATA_ANY(family->client_id), VARDATA_ANY(use->client_id),
-			   VARSIZE_ANY_EXHDR(use->client_id)) != 0)
+	if (!sct_text_equal(family->client_id, use->client_id))
 		return fail_recorded(use, OUTCOME_CLIENT_MISMATCH, "refused", "client");
 	if (!sct_binding_satisfies(&use->with.binding, use->policy.required_binding))
 		return fail(use, OUTCOME_BINDING_REQUIRED,

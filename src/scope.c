@@ -10,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
+#include "argument.h"
 #include "scope.h"
 
 #define MAX_AUDIENCE	64		/* elements */
@@ -142,11 +143,7 @@ sct_audience_is_subset(ArrayType *requested, ArrayType *granted)
 		bool		found = false;
 
 		for (int j = 0; j < g_count && !found; j++)
-			found = VARSIZE_ANY_EXHDR(DatumGetPointer(r[i])) ==
-				VARSIZE_ANY_EXHDR(DatumGetPointer(g[j])) &&
-				memcmp(VARDATA_ANY(DatumGetPointer(r[i])),
-					   VARDATA_ANY(DatumGetPointer(g[j])),
-					   VARSIZE_ANY_EXHDR(DatumGetPointer(r[i]))) == 0;
+			found = sct_text_equal(DatumGetTextPP(r[i]), DatumGetTextPP(g[j]));
 		if (!found)
 			return false;
 	}

@@ -126,14 +126,14 @@ BEGIN
     FOR i IN 1..6 LOOP d := substr('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz', (crc % 62)::integer + 1, 1) || d; crc := crc / 62; END LOOP;
     RETURN d;
 END $$;
--- a token whose bytes were changed from byte n on, with a right checksum
-CREATE FUNCTION forged(token text, n integer, value integer) RETURNS text LANGUAGE sql AS $$
-    SELECT body || crc32(body) FROM (SELECT 'sct_' || translate(encode(set_byte(decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64'), n, value), 'base64'), E'+/\n', '-_') AS body) AS b $$;
+-- a token in whose byte n these bits were flipped, with a right checksum
+CREATE FUNCTION forged(token text, n integer, bits integer) RETURNS text LANGUAGE sql AS $$
+    SELECT body || crc32(body) FROM (SELECT 'sct_' || translate(encode(set_byte(bytes, n, get_byte(bytes, n) # bits), 'base64'), E'+/\n', '-_') AS body FROM decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64') AS bytes) AS b $$;
 SELECT crc32(left(:'t1', 100)) = right(:'t1', 6) AS checksum_is_crc32;
 SELECT what, u.outcome, u.error, u.reason, u.generation FROM (VALUES
     ('null', NULL), ('empty', ''), ('not ours', 'eyJhbGciOi'), ('cut', left(:'t1', 105)), ('checksum', left(:'t1', 105) || CASE right(:'t1', 1) WHEN '0' THEN '1' ELSE '0' END),
-    ('version', forged(:'t1', 0, 2)), ('unknown key id', forged(:'t1', 1, 77)), ('other family', forged(:'t1', 17, 1)), ('other generation', forged(:'t1', 23, 9)), ('other secret', forged(:'t1', 30, 0)),
-    ('other MAC', forged(:'t1', 71, 0))) AS v(what, token), LATERAL use(token) AS u;
+    ('version', forged(:'t1', 0, 3)), ('unknown key id', forged(:'t1', 1, 77)), ('other family', forged(:'t1', 17, 1)), ('other generation', forged(:'t1', 23, 9)), ('other secret', forged(:'t1', 30, 1)),
+    ('other MAC', forged(:'t1', 71, 1))) AS v(what, token), LATERAL use(token) AS u;
 SELECT state(:'t1');
 
 -- A family that is not there (its issue was rolled back).
