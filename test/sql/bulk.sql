@@ -81,7 +81,7 @@ SELECT n, sctoken.family_active(family_id) FROM held ORDER BY n;
 SELECT outcome, error, reason FROM held, LATERAL sctoken.rotate(token, 'app') WHERE n = 1;
 SELECT outcome, sctoken.family_active(family_id) FROM sctoken.issue('app', 'alice');
 SELECT * FROM dead;
-SELECT family_id, kind, generation, client_id, subject, reason FROM sctoken.event WHERE kind = 'client_revoked';
+SELECT family_id, kind, generation, client_id, subject, reason FROM sctoken.event WHERE kind = 'client_revoked' AND reason = 'bad release';
 SELECT client_id, not_before <= clock_timestamp() AS past, rotation FROM sctoken.client_policy;
 -- It leaves the rest of a policy as it is, and never moves not_before back.
 UPDATE sctoken.client_policy SET rotation = 'never', not_before = '2100-01-01';
