@@ -135,6 +135,39 @@ DROP VIEW dead;
 DROP TABLE held;
 TRUNCATE sctoken.family, sctoken.client_policy;
 
+-- Who revokes, narrows or rebinds commits durably, whatever the session says.
+SET synchronous_commit = off;
+INSERT INTO sctoken.client_policy (client_id, max_families) VALUES ('few', 1);
+SELECT family_id AS f1 FROM sctoken.issue('app', 'alice', 'a b', session_id => 's1') \gset
+SELECT family_id AS f2 FROM sctoken.issue('few', 'alice') \gset
+BEGIN;
+SELECT sctoken.narrow(:'f1', 'a', NULL, 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.rebind(:'f1', :'key1', 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.revoke_session('s1', 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT (sctoken.issue('few', 'alice')).outcome;
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.revoke_client('app', 'x') IS NOT NULL AS moved;
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+RESET synchronous_commit;
+TRUNCATE sctoken.family, sctoken.client_policy;
+
 -- 5,000 families cost one lock each call, and each family one event.
 INSERT INTO sctoken.family (id, created_at, expires_at, client_id, subject, session_id, generation, rotated_at, retries, key_id, secret_hash)
     SELECT gen_random_uuid(), now(), now() + interval '1 day', 'app', 'alice', 's1', 1, now(), 0, 0, sha256('') FROM generate_series(1, 5000);
