@@ -194,14 +194,17 @@ family_admit(const Family *family, const Policy *policy, Presented *presented,
 
 /*
  * Does policy still let a family begin?  A stop that was committed while this call
- * waited holds; a family that not_before revokes must not be issued.
+ * waited holds; a family that not_before revokes must not be issued.  Nothing else
+ * of a policy changes in mid-call: by max_families the subject's lock was taken.
  */
 static bool
-still_allowed(const Family *family, Policy *policy)
+still_allowed(const Family *family)
 {
+	Policy		policy;
+
 	AcceptInvalidationMessages();
-	sct_policy_get(family->client_id, policy);
-	return policy->enabled && GetCurrentTimestamp() > policy->not_before;
+	sct_policy_get(family->client_id, &policy);
+	return policy.enabled && GetCurrentTimestamp() > policy.not_before;
 }
 
 /* True for success; grant says what happened. */
@@ -233,7 +236,7 @@ issue(FunctionCallInfo fcinfo, Family *family, Presented *presented, Grant *gran
 		return fail(grant, OUTCOME_BUSY, "lock");
 	if (!family_lock(family, &presented->binding, &policy))
 		done = fail(grant, OUTCOME_BUSY, "lock");
-	else if (!still_allowed(family, &policy))
+	else if (!still_allowed(family))
 		done = fail(grant, OUTCOME_CLIENT_DISABLED, "disabled");
 	else
 		done = family_admit(family, &policy, presented, grant);

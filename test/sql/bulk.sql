@@ -81,7 +81,7 @@ SELECT n, sctoken.family_active(family_id) FROM held ORDER BY n;
 SELECT outcome, error, reason FROM held, LATERAL sctoken.rotate(token, 'app') WHERE n = 1;
 SELECT outcome, sctoken.family_active(family_id) FROM sctoken.issue('app', 'alice');
 SELECT * FROM dead;
-SELECT family_id, kind, generation, client_id, subject, reason FROM sctoken.event WHERE kind = 'client_revoked';
+SELECT family_id, kind, generation, client_id, subject, reason FROM sctoken.event WHERE kind = 'client_revoked' AND reason = 'bad release';
 SELECT client_id, not_before <= clock_timestamp() AS past, rotation FROM sctoken.client_policy;
 -- It leaves the rest of a policy as it is, and never moves not_before back.
 UPDATE sctoken.client_policy SET rotation = 'never', not_before = '2100-01-01';
@@ -133,6 +133,39 @@ DROP FUNCTION bulk_error;
 DROP FUNCTION log_in;
 DROP VIEW dead;
 DROP TABLE held;
+TRUNCATE sctoken.family, sctoken.client_policy;
+
+-- Who revokes, narrows or rebinds commits durably, whatever the session says.
+SET synchronous_commit = off;
+INSERT INTO sctoken.client_policy (client_id, max_families) VALUES ('few', 1);
+SELECT family_id AS f1 FROM sctoken.issue('app', 'alice', 'a b', session_id => 's1') \gset
+SELECT family_id AS f2 FROM sctoken.issue('few', 'alice') \gset
+BEGIN;
+SELECT sctoken.narrow(:'f1', 'a', NULL, 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.rebind(:'f1', :'key1', 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.revoke_session('s1', 'x');
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT (sctoken.issue('few', 'alice')).outcome;
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+BEGIN;
+SELECT sctoken.revoke_client('app', 'x') IS NOT NULL AS moved;
+SELECT pg_current_wal_insert_lsn() AS written \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() >= :'written' AS durable;
+RESET synchronous_commit;
 TRUNCATE sctoken.family, sctoken.client_policy;
 
 -- 5,000 families cost one lock each call, and each family one event.
