@@ -3,7 +3,7 @@
 #
 # Connects as PGHOST, PGPORT and PGUSER say, to a server that has the extension;
 # works in a database of its own.  Each figure is the median of ROUNDS rounds (5),
-# in which the two things compared take turns; each round lasts SECONDS (3).
+# in which the two things compared take turns; each lasts SECONDS_EACH (3).
 # Read the ratios: the machines are shared and noisy.
 set -eu -o pipefail
 
@@ -33,7 +33,7 @@ ratio()
 
 cc -O2 -o "$work/bench" "$here/bench.c" -I"$("${PG_CONFIG:-pg_config}" --includedir)" \
 	-L"$("${PG_CONFIG:-pg_config}" --libdir)" -lpq -lcrypto
-sql -d postgres -c 'DROP DATABASE IF EXISTS sctoken_bench'
+PGOPTIONS='-c client_min_messages=warning' sql -d postgres -c 'DROP DATABASE IF EXISTS sctoken_bench'
 sql -d postgres -c 'CREATE DATABASE sctoken_bench'
 sql <<'SQL'
 CREATE EXTENSION sctoken;
