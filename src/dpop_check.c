@@ -71,6 +71,8 @@ SctReason
 sct_dpop_check_record(DpopCheck *check)
 {
 	const DpopCall *call = &check->call;
+	int64		nonce_life = (sct_dpop_nonce_steps + 2) *
+		sct_dpop_nonce_step * USECS_PER_SEC;
 	ReplayRecord record;
 
 	if (sct_dpop_digest(check->server, check->server_len, &call->request,
@@ -80,17 +82,20 @@ sct_dpop_check_record(DpopCheck *check)
 	/* a call may be given a clock that is ahead; records are not purged by it */
 	record.now = Min(call->at, call->wall_clock);
 	record.wall_clock = call->wall_clock;
-	record.nonce_alone = nonce_alone_bounds(check);
+	record.iat = sct_dpop_call_iat(call);
+	record.made_at = record.iat;
+
+	/* a nonce that was not looked at may be one that others accept it by */
 	record.nonce_expires_at = check->nonce_expires_at;
-	record.made_at = sct_dpop_call_iat(call);
+	if (!check->require_nonce && call->proof->nonce != NULL)
+		record.nonce_expires_at = record.now + nonce_life;
 
 	/*
 	 * Whatever iat says.  A nonce may come from a machine whose clock is ahead,
 	 * and passes from one step before its own on.
 	 */
-	if (record.nonce_alone)
-		record.made_at = check->nonce_expires_at -
-			(sct_dpop_nonce_steps + 2) * sct_dpop_nonce_step * USECS_PER_SEC;
+	if (nonce_alone_bounds(check))
+		record.made_at = check->nonce_expires_at - nonce_life;
 	return sct_replay_record(&record);
 }
 

@@ -213,6 +213,11 @@ partition_make(const void *arg)
 	Datum		values[1];
 	uint64		grantees;
 
+	/* made with the owner's rights, so not where the caller's settings say */
+	set_config_option("default_tablespace", "", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	set_config_option("default_table_access_method", "heap", PGC_USERSET,
+					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	initStringInfo(&sql);
 	appendStringInfo(&sql,
 					 "LOCK TABLE ONLY sctoken.event_default IN ACCESS EXCLUSIVE MODE;"

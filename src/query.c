@@ -9,6 +9,9 @@
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "storage/proc.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -43,11 +46,23 @@ table_owner(Oid relid)
 }
 
 static void
-query_begin(QueryScope *scope, Oid relid, int flags)
+query_begin(QueryScope *scope, Oid relid, int flags, const char *search_path)
 {
 	/* what other sessions committed before this call holds in it */
 	AcceptInvalidationMessages();
 
+	scope->guc_level = NewGUCNestLevel();
+	set_config_option("search_path", search_path, PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	if (LockTimeout == 0 || LockTimeout > sct_lock_timeout)
+	{
+		char		timeout[16];
+
+		/* 0 would be for ever */
+		snprintf(timeout, sizeof(timeout), "%d", Max(sct_lock_timeout, 1));
+		set_config_option("lock_timeout", timeout, PGC_USERSET, PGC_S_SESSION,
+						  GUC_ACTION_SAVE, true, 0, false);
+	}
 	GetUserIdAndSecContext(&scope->user, &scope->sec_context);
 	SetUserIdAndSecContext(table_owner(relid), scope->sec_context | flags);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -57,14 +72,18 @@ query_begin(QueryScope *scope, Oid relid, int flags)
 void
 sct_query_begin(QueryScope *scope)
 {
-	query_begin(scope, sct_query_table("family"), SECURITY_LOCAL_USERID_CHANGE);
+	query_begin(scope, sct_query_table("family"), SECURITY_LOCAL_USERID_CHANGE,
+				"pg_catalog, pg_temp");
 }
 
 void
 sct_query_begin_on(QueryScope *scope, Oid relid)
 {
+	char	   *schema = get_namespace_name(get_rel_namespace(relid));
+
 	query_begin(scope, relid,
-				SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+				SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS,
+				psprintf("pg_catalog, %s, pg_temp", quote_identifier(schema)));
 }
 
 void
@@ -73,6 +92,7 @@ sct_query_end(const QueryScope *scope)
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	SetUserIdAndSecContext(scope->user, scope->sec_context);
+	AtEOXact_GUC(true, scope->guc_level);
 }
 
 static uint64

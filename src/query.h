@@ -28,18 +28,23 @@ typedef struct QueryScope
 {
 	Oid			user;
 	int			sec_context;
+	int			guc_level;
 } QueryScope;
 
 /*
  * Everything between begin and end runs as the owner of the tables, in an SPI
- * context of its own.  An error in between needs no end: the abort of the
- * (sub)transaction undoes both.
+ * context of its own, with a search_path of pg_catalog alone: triggers that
+ * somebody has put on our tables run as the owner too, and must not find what the
+ * caller has put in their way.  No wait for a row is longer than
+ * sctoken.lock_timeout (55P03).  An error in between needs no end: the abort of
+ * the (sub)transaction undoes it all.
  */
 extern void sct_query_begin(QueryScope *scope);
 
 /*
- * The same for a table that is not ours: as its owner, and row security hides
- * nothing, as in PostgreSQL's own referential actions.
+ * The same for a table that is not ours: as its owner, with its schema in the
+ * search_path, and row security hides nothing, as in PostgreSQL's own referential
+ * actions.
  */
 extern void sct_query_begin_on(QueryScope *scope, Oid relid);
 

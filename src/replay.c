@@ -303,7 +303,7 @@ ahead(TimestampTz now, int32 future_skew)
 
 /* Makes the store's row, and what a first use needs. */
 static bool
-store_begin(ReplayStore which, TimestampTz now)
+store_begin(ReplayStore which, TimestampTz now, TimestampTz wall_clock)
 {
 	Datum		values[4];
 
@@ -317,7 +317,7 @@ store_begin(ReplayStore which, TimestampTz now)
 	if (!has_horizon)
 		(void) sct_query_run(&horizon_insert_query, NULL, NULL);
 	else if (!stores[REPLAY_LOGGED].present && !stores[REPLAY_UNLOGGED].present)
-		horizon_move(ahead(now, sct_dpop_future_skew)); /* restored from a dump */
+		horizon_move(ahead(wall_clock, sct_dpop_future_skew));	/* restored */
 	values[0] = CStringGetTextDatum(store_names[which]);
 	values[1] = TimestampTzGetDatum(now);
 	values[2] = Int32GetDatum(sct_dpop_max_age);
@@ -517,19 +517,37 @@ window(void)
 	return (max_age + 2 * future_skew) * USECS_PER_SEC + RECORD_MARGIN;
 }
 
-/* Until when a proof is remembered: longer than anybody accepts it. */
+/*
+ * Until when a proof is remembered: longer than anybody accepts it, by its iat or,
+ * where nonces alone bound the age, by its nonce.
+ */
 static TimestampTz
 expiry(const ReplayRecord *record)
 {
-	TimestampTz expires_at = record->nonce_expires_at;
+	TimestampTz iat = record->iat;
 	int32		max_age;
 	int32		future_skew;
 
+	/* one that lies further ahead is accepted by its nonce only */
 	widest(&max_age, &future_skew);
-	if (!record->nonce_alone)
-		expires_at = Max(expires_at,
-						 record->made_at + (max_age + future_skew) * USECS_PER_SEC);
-	return expires_at + RECORD_MARGIN;
+	iat = Min(iat, ahead(record->now, future_skew));
+	return Max(record->nonce_expires_at,
+			   iat + (max_age + future_skew) * USECS_PER_SEC) + RECORD_MARGIN;
+}
+
+/*
+ * Might its record have been emptied out of a store?  Not as long as clocks go
+ * forward: what was emptied had expired when the ring moved.
+ */
+static bool
+is_emptied(const ReplayRecord *record)
+{
+	for (size_t i = 0; i < lengthof(stores); i++)
+	{
+		if (stores[i].present && expiry(record) < stores[i].since)
+			return true;
+	}
+	return false;
 }
 
 /* Keeps the tables small; now and then, and never waiting for anybody. */
@@ -575,11 +593,13 @@ sct_replay_record(const ReplayRecord *record)
 	/* under the lock: what its last holder saw, or something later */
 	AcceptInvalidationMessages();
 	state_load();
-	if ((!stores[used].present && !store_begin(used, record->now)) ||
-		!marker_check(record->now) || !window_register(used, record->now))
+	if ((!stores[used].present &&
+		 !store_begin(used, record->now, record->wall_clock)) ||
+		!marker_check(record->wall_clock) ||
+		!window_register(used, record->wall_clock))
 		return SCT_BUSY;
 	stores_care(used, record->now);
-	if (record->made_at <= horizon)
+	if (record->made_at <= horizon || is_emptied(record))
 		return SCT_HORIZON;
 
 	values[0] = PointerGetDatum(cstring_to_text_with_len((const char *) record->digest,

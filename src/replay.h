@@ -20,8 +20,9 @@ typedef struct ReplayRecord
 	uint8		digest[SCT_SHA256_LEN];	/* sct_dpop_digest() */
 	TimestampTz made_at;		/* no later than when it could first be accepted, and
 								 * the future skew */
-	TimestampTz nonce_expires_at;	/* DT_NOBEGIN: no nonce counted */
-	bool		nonce_alone;	/* iat does not bound its age */
+	TimestampTz iat;
+	TimestampTz nonce_expires_at;	/* end of the nonce that it carries, or the latest
+									 * that may be; DT_NOBEGIN: it carries none */
 	TimestampTz now;			/* the earlier of the call's clock and the wall clock */
 	TimestampTz wall_clock;		/* as it was when now was */
 } ReplayRecord;

@@ -482,8 +482,17 @@ use_token(Use *use)
 		return true;
 	if (!sct_family_read(&use->family_id, &use->family))
 		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
-	return check_preconditions(use) &&
-		sct_presented_record(&use->with, &use->grant.outcome, &use->grant.reason) &&
+	if (!check_preconditions(use))
+		return false;
+
+	/* what reuse may need: a call that is "busy" must not use up its proof */
+	if (use->policy.on_reuse == REUSE_REVOKE_SUBJECT_CLIENT &&
+		use->with.proof != NULL &&
+		use->token.generation < use->family.generation &&
+		!sct_lock_subject(use->family.subject, ExclusiveLock))
+		return fail(use, OUTCOME_BUSY, "lock");
+	return sct_presented_record(&use->with, &use->grant.outcome,
+								&use->grant.reason) &&
 		use_generation(use);
 }
 

@@ -159,14 +159,12 @@ file_add(const FileSecret *file_secrets)
 	return -1;
 }
 
+/* Makes those of the file known; file_secrets is wiped and freed. */
 static void
-file_load(void)
+file_load(FileSecret *file_secrets)
 {
-	FileSecret *file_secrets = palloc((SECRET_MAX_ID + 1) * sizeof(FileSecret));
-	int			conflict;
+	int			conflict = file_add(file_secrets);
 
-	sct_secret_file_read(file_secrets);
-	conflict = file_add(file_secrets);
 	sct_crypto_cleanse(file_secrets, (SECRET_MAX_ID + 1) * sizeof(FileSecret));
 	pfree(file_secrets);
 	if (conflict >= 0)
@@ -177,14 +175,22 @@ file_load(void)
 }
 
 static void
-secrets_load(void)
+secrets_load(bool reload)
 {
 	bool		with_file = sct_secret_file_is_set();
+	FileSecret *file_secrets = NULL;
 
-	if (loaded && sct_secret_cache.valid &&
+	if (!reload && loaded && sct_secret_cache.valid &&
 		loaded_epoch == sct_secret_cache.epoch && loaded_file == with_file &&
 		!(with_file && sct_secret_file_is_stale()))
 		return;
+
+	/* read first: with a file that is malformed what is known stays known */
+	if (with_file)
+	{
+		file_secrets = palloc((SECRET_MAX_ID + 1) * sizeof(FileSecret));
+		sct_secret_file_read(file_secrets);
+	}
 
 	loaded = false;
 	sct_crypto_cleanse(secrets, sizeof(secrets));
@@ -192,7 +198,7 @@ secrets_load(void)
 	current_id = newest_id = -1;
 	table_load();
 	if (with_file)
-		file_load();
+		file_load(file_secrets);
 	loaded_epoch = sct_secret_cache.epoch;
 	loaded_file = with_file;
 	loaded = true;
@@ -201,14 +207,11 @@ secrets_load(void)
 bool
 sct_secret_find(uint8 id, ServerSecret *secret)
 {
-	secrets_load();
+	secrets_load(false);
 
 	/* sessions that began since the file was changed make tokens under the new one */
 	if (!present[id] && loaded_file && sct_secret_file_is_replaced())
-	{
-		loaded = false;
-		secrets_load();
-	}
+		secrets_load(true);
 	if (!present[id])
 		return false;
 	*secret = secrets[id];
@@ -253,19 +256,18 @@ secret_make(void)
 bool
 sct_secret_current(ServerSecret *secret)
 {
-	secrets_load();
+	secrets_load(false);
 	if (current_id < 0)
 	{
 		if (!sct_lock_secrets())
 			return false;
 
 		/* another session may have made it while we waited */
-		loaded = false;
-		secrets_load();
+		secrets_load(true);
 		if (current_id < 0)
 		{
 			(void) secret_make();
-			secrets_load();
+			secrets_load(false);
 		}
 	}
 	*secret = secrets[current_id];
@@ -293,8 +295,7 @@ secret_rotate(bool compromised)
 	values[1] = BoolGetDatum(compromised);
 	(void) sct_query_run(&delete_query, values, NULL);
 	(void) sct_query_run(&retire_query, values, NULL);
-	loaded = false;
-	secrets_load();
+	secrets_load(true);
 	return secret_make();
 }
 

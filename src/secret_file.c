@@ -93,7 +93,8 @@ check_permissions(const struct stat *st)
 static void
 read_file(char *buf, size_t *len)
 {
-	int			fd = OpenTransientFile(sct_secret_file, O_RDONLY | PG_BINARY);
+	/* O_NONBLOCK: a FIFO would keep us, and no signal would help */
+	int			fd = OpenTransientFile(sct_secret_file, O_RDONLY | O_NONBLOCK | PG_BINARY);
 	struct stat st;
 	ssize_t		n;
 

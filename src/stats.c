@@ -21,7 +21,8 @@
 #include "stats.h"
 
 /* Two versions of the module in one server do not share their counters. */
-#define STATS_AREA		"sctoken stats " SCTOKEN_VERSION
+/* Another library with other counters, of the same version, has its own. */
+#define STATS_AREA		"sctoken stats " SCTOKEN_VERSION " %zu"
 
 typedef struct StatsArea
 {
@@ -56,10 +57,12 @@ PG_FUNCTION_INFO_V1(sctoken_counters);
 static void
 area_attach(void)
 {
+	char		name[64];
 	bool		found;
 
+	snprintf(name, sizeof(name), STATS_AREA, sizeof(StatsArea));
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	area = ShmemInitStruct(STATS_AREA, sizeof(StatsArea), &found);
+	area = ShmemInitStruct(name, sizeof(StatsArea), &found);
 	if (!found)
 	{
 		area->since = GetCurrentTimestamp();

@@ -61,8 +61,17 @@ SELECT :'outcome' AS outcome;
 SELECT outcome FROM sctoken.rotate(:'t1', 'other');
 SELECT sctoken.introspect(:'t2') -> 'active' AS active;
 SELECT sctoken.revoke(:'t2', 'app');
+RESET ROLE;
+-- A trigger that the owner has put on a table runs as the owner; it finds nothing that the caller has put in its way.
+CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'trigger of %: %', current_user = 'regress_sctoken_as', lower(new.kind); RETURN NULL; END $$;
+CREATE TRIGGER tell AFTER INSERT ON sctoken.event FOR EACH ROW EXECUTE FUNCTION public.tell();
+SET ROLE regress_sctoken_as;
+CREATE FUNCTION hostile.lower(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'hostile function as %', current_user; RETURN $1; END $$;
+SELECT outcome FROM sctoken.issue('app', 'alice');
 RESET search_path;
 RESET ROLE;
+DROP TRIGGER tell ON sctoken.event;
+DROP FUNCTION public.tell;
 
 -- Row security of the caller does not hide rows from the functions either.
 SET row_security = off;

@@ -90,7 +90,7 @@ foreach my $case (@refused)
 	my ($name, $calls) = @$case;
 
 	like(prepare($calls),
-		qr/ERROR:  cannot PREPARE a transaction that has used refresh tokens/,
+		qr/ERROR:  cannot PREPARE a transaction that has used refresh tokens or DPoP proofs/,
 		"refused after $name");
 
 	# where it was not, others are to be tested all the same
