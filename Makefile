@@ -96,7 +96,8 @@ ISOLATION   = rotate-race \
 		max-families \
 		revoke-client \
 		notify \
-		rotate-secret
+		rotate-secret \
+		replay-race
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

@@ -29,7 +29,7 @@
 #define COORDINATE_LEN	32		/* bytes of x, y, r and s with P-256 */
 #define JTI_BYTES		16		/* RFC 9449 4.2 asks for at least 96 bits */
 
-/* The claims of a proof; token, nonce and jti may be NULL. */
+/* The claims of a proof; token, nonce and jti may be NULL; how often. */
 typedef struct Claims
 {
 	const char *htm;
@@ -38,6 +38,7 @@ typedef struct Claims
 	const char *nonce;
 	const char *jti;			/* NULL: a random one */
 	long long	iat;
+	long long	count;			/* proofs to make, equal but for a random jti */
 } Claims;
 
 /* Says what could not be done and why, and ends the program. */
@@ -62,7 +63,8 @@ usage(void)
 	fputs("usage: prover key FILE\n"
 		  "       prover jkt FILE\n"
 		  "       prover proof FILE HTM HTU [--token ACCESS_TOKEN] [--nonce NONCE]\n"
-		  "                                 [--iat UNIX_TIME] [--jti JTI]\n",
+		  "                                 [--iat UNIX_TIME] [--jti JTI]\n"
+		  "                                 [--count PROOFS]\n",
 		  stderr);
 	exit(1);
 }
@@ -298,9 +300,8 @@ print_thumbprint(const char *path)
 }
 
 static void
-print_proof(const char *path, const Claims *claims)
+print_proof(EVP_PKEY *key, const Claims *claims)
 {
-	EVP_PKEY   *key = read_key(path);
 	BIO		   *header = text_new();
 	BIO		   *payload = text_new();
 	BIO		   *proof = text_new();
@@ -315,20 +316,29 @@ print_proof(const char *path, const Claims *claims)
 	put_part(proof, payload);
 	put_signature(proof, key);
 	print_line(proof);
+}
+
+static void
+print_proofs(const char *path, const Claims *claims)
+{
+	EVP_PKEY   *key = read_key(path);
+
+	for (long long i = 0; i < claims->count; i++)
+		print_proof(key, claims);
 	EVP_PKEY_free(key);
 }
 
 static long long
-parse_time(const char *text)
+parse_number(const char *text)
 {
 	char	   *end;
-	long long	seconds;
+	long long	number;
 
 	errno = 0;
-	seconds = strtoll(text, &end, 10);
+	number = strtoll(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0')
 		usage();
-	return seconds;
+	return number;
 }
 
 /* Reads the options after HTU. */
@@ -346,7 +356,9 @@ parse_options(int argc, char **argv, Claims *claims)
 		else if (strcmp(argv[i], "--jti") == 0)
 			claims->jti = argv[i + 1];
 		else if (strcmp(argv[i], "--iat") == 0)
-			claims->iat = parse_time(argv[i + 1]);
+			claims->iat = parse_number(argv[i + 1]);
+		else if (strcmp(argv[i], "--count") == 0)
+			claims->count = parse_number(argv[i + 1]);
 		else
 			usage();
 	}
@@ -361,11 +373,11 @@ main(int argc, char **argv)
 		print_thumbprint(argv[2]);
 	else if (argc >= 5 && strcmp(argv[1], "proof") == 0)
 	{
-		Claims		claims = {.htm = argv[3], .htu = argv[4]};
+		Claims		claims = {.htm = argv[3], .htu = argv[4], .count = 1};
 
 		claims.iat = (long long) time(NULL);
 		parse_options(argc - 5, argv + 5, &claims);
-		print_proof(argv[2], &claims);
+		print_proofs(argv[2], &claims);
 	}
 	else
 		usage();
