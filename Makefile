@@ -96,7 +96,12 @@ ISOLATION   = rotate-race \
 		max-families \
 		revoke-client \
 		notify \
-		rotate-secret
+		rotate-secret \
+		rotate-siblings \
+		rotate-same-second \
+		rotate-prepare \
+		rotate-direct \
+		rotate-terminated
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 
