@@ -137,4 +137,10 @@ SELECT life('app', 2) AS ahead \gset
 UPDATE sctoken.family SET generation = 2 WHERE id = sctoken.token_family_id((:'ahead'::text[])[1]);
 SELECT sctoken.introspect(t) FROM unnest(ARRAY[(:'tokens'::text[])[1], (:'revoked'::text[])[2], (:'ended'::text[])[2], (:'ahead'::text[])[3], 'sct_', NULL]) AS t;
 
-DROP FUNCTION state, life, at_use CASCADE;
+-- A storm of refusals fills no table: a session records 60 a minute, and refuses all of them. (The session is new.)
+SELECT (life('app', 0))[1] AS t1 \gset
+\c -
+SELECT outcome, count(*) FROM generate_series(1, 200) AS n, LATERAL sctoken.rotate(:'t1', 'web', context => to_jsonb(n)) GROUP BY outcome;
+SELECT count(*), state(:'t1') FROM sctoken.event WHERE family_id = sctoken.token_family_id(:'t1') AND kind = 'refused';
+
+DROP FUNCTION state, life, at_use;
