@@ -71,7 +71,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
@@ -97,7 +97,12 @@ ISOLATION   = rotate-race \
 		revoke-client \
 		notify \
 		rotate-secret \
-		replay-race
+		replay-race \
+		rotate-siblings \
+		rotate-same-second \
+		rotate-prepare \
+		rotate-direct \
+		rotate-terminated
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

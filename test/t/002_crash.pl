@@ -158,6 +158,7 @@ check_load('kill -9 of the postmaster', @load);
 
 # A revocation is on disk when it is answered, whatever the session says of
 # synchronous_commit.
+my $jkt = '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I';
 my %revocations = (
 	'revoke_family' =>
 	  q{SELECT sctoken.revoke_family(family_id, 'admin') FROM held WHERE n = 1},
@@ -167,13 +168,20 @@ my %revocations = (
 	'set off later' => q{BEGIN;
 SELECT sctoken.revoke_family(family_id, 'admin') FROM held WHERE n = 4;
 SET LOCAL synchronous_commit = off;
-COMMIT});
+COMMIT},
+	'revoke_grant' => q{SELECT sctoken.revoke_grant('5', 'admin') = 1},
+	'revoke_session' => q{SELECT sctoken.revoke_session('6', 'admin') = 1},
+	'revoke_subject' => q{SELECT sctoken.revoke_subject('user 7', 'admin') = 1},
+	'revoke_binding' =>
+	  qq{SELECT sctoken.revoke_binding('{"jkt": "$jkt"}', 'admin') = 1});
 
 $node->safe_psql(
-	'postgres', q{
+	'postgres', qq{
 CREATE TABLE held AS
 	SELECT n, refresh_token AS token, family_id
-	FROM generate_series(1, 4) n, sctoken.issue('strict', 'user ' || n);
+	FROM generate_series(1, 8) n, sctoken.issue('strict', 'user ' || n,
+		grant_id => n::text, session_id => n::text,
+		cnf => CASE n WHEN 8 THEN jsonb '{"jkt": "$jkt"}' END);
 SELECT sctoken.rotate(token, 'strict') FROM held WHERE n = 3});
 
 foreach my $name (sort keys %revocations)
@@ -201,6 +209,21 @@ is( $node->safe_psql(
 		q{SELECT bool_or((sctoken.introspect(token)->'active')::bool) FROM held}),
 	'f',
 	'no token of a revoked family is active');
+
+# revoke_client writes no family.
+$node->safe_psql(
+	'postgres', q{
+SET synchronous_commit = off;
+SELECT sctoken.issue('app', 'noise');
+SELECT sctoken.revoke_client('app', 'admin')});
+$node->stop('immediate');
+$node->start;
+is( $node->safe_psql(
+		'postgres',
+		q{SELECT count(*) > 0, bool_or(sctoken.family_active(id)) FROM sctoken.family WHERE client_id = 'app'}
+	),
+	't|f',
+	'revoke_client: holds after an immediate stop');
 
 $node->stop;
 done_testing();
