@@ -223,6 +223,7 @@ CREATE TABLE sctoken.dpop_replay_store (
     since timestamptz NOT NULL,
     max_age integer NOT NULL,
     future_skew integer NOT NULL,
+    grace integer NOT NULL,
     CONSTRAINT dpop_replay_store_pkey PRIMARY KEY (store),
     CONSTRAINT dpop_replay_store_store_check
         CHECK (store OPERATOR(pg_catalog.=) ANY (ARRAY['logged', 'unlogged']))
@@ -234,6 +235,7 @@ COMMENT ON COLUMN sctoken.dpop_replay_store.generation IS 'How often the ring mo
 COMMENT ON COLUMN sctoken.dpop_replay_store.since IS 'When it moved last';
 COMMENT ON COLUMN sctoken.dpop_replay_store.max_age IS 'The largest sctoken.dpop_max_age that was used with it, in seconds: records live long enough for it';
 COMMENT ON COLUMN sctoken.dpop_replay_store.future_skew IS 'The largest sctoken.dpop_future_skew that was used with it, in seconds';
+COMMENT ON COLUMN sctoken.dpop_replay_store.grace IS 'By how much these two were raised since the first record, in seconds: records live that much longer than their expires_at';
 
 CREATE TABLE sctoken.dpop_replay_horizon (
     horizon timestamptz NOT NULL

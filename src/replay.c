@@ -59,6 +59,8 @@ typedef struct Store
 	TimestampTz since;			/* when the generation began */
 	int32		max_age;		/* the largest used, in seconds */
 	int32		future_skew;	/* likewise */
+	int32		grace;			/* how much longer than expires_at its records
+								 * live, in seconds */
 } Store;
 
 /* Roles of a store's tables, as distances from the current one */
@@ -185,15 +187,16 @@ static PreparedQuery truncate_queries[][TABLES] = {
 
 /* One statement, one snapshot; the horizon is the row without a store. */
 static PreparedQuery state_query = {
-	.sql = "SELECT store, generation, since, max_age, future_skew"
+	.sql = "SELECT store, generation, since, max_age, future_skew, grace"
 	" FROM sctoken.dpop_replay_store"
-	" UNION ALL SELECT NULL, NULL, horizon, NULL, NULL"
+	" UNION ALL SELECT NULL, NULL, horizon, NULL, NULL, NULL"
 	" FROM sctoken.dpop_replay_horizon"
 };
 
 static PreparedQuery store_insert_query = {
 	.sql = "INSERT INTO sctoken.dpop_replay_store"
-	" (store, generation, since, max_age, future_skew) VALUES ($1, 0, $2, $3, $4)",
+	" (store, generation, since, max_age, future_skew, grace)"
+	" VALUES ($1, 0, $2, $3, $4, 0)",
 	.nargs = 4,
 	.argtypes = {TEXTOID, TIMESTAMPTZOID, INT4OID, INT4OID}
 };
@@ -207,10 +210,10 @@ static PreparedQuery store_move_query = {
 };
 
 static PreparedQuery store_widen_query = {
-	.sql = "UPDATE sctoken.dpop_replay_store SET max_age = $2, future_skew = $3"
-	" WHERE store OPERATOR(pg_catalog.=) $1",
+	.sql = "UPDATE sctoken.dpop_replay_store SET max_age = $1, future_skew = $2,"
+	" grace = grace OPERATOR(pg_catalog.+) $3",
 	.nargs = 3,
-	.argtypes = {TEXTOID, INT4OID, INT4OID}
+	.argtypes = {INT4OID, INT4OID, INT4OID}
 };
 
 static PreparedQuery store_delete_query = {
@@ -281,6 +284,7 @@ state_load(void)
 		store->since = DatumGetTimestampTz(column(i, 3, &isnull));
 		store->max_age = DatumGetInt32(column(i, 4, &isnull));
 		store->future_skew = DatumGetInt32(column(i, 5, &isnull));
+		store->grace = DatumGetInt32(column(i, 6, &isnull));
 	}
 }
 
@@ -301,10 +305,34 @@ ahead(TimestampTz now, int32 future_skew)
 	return now + future_skew * USECS_PER_SEC;
 }
 
+/* The largest max age and skew, in seconds, that are used; 0 without a store. */
+static void
+widest(int32 *max_age, int32 *future_skew)
+{
+	*max_age = 0;
+	*future_skew = 0;
+	for (size_t i = 0; i < lengthof(stores); i++)
+	{
+		if (!stores[i].present)
+			continue;
+		*max_age = Max(*max_age, stores[i].max_age);
+		*future_skew = Max(*future_skew, stores[i].future_skew);
+	}
+}
+
+/* The clock by which records of a store expire. */
+static TimestampTz
+record_clock(ReplayStore which, TimestampTz now)
+{
+	return now - stores[which].grace * USECS_PER_SEC;
+}
+
 /* Makes the store's row, and what a first use needs. */
 static bool
 store_begin(ReplayStore which, TimestampTz now, TimestampTz wall_clock)
 {
+	int32		max_age;
+	int32		future_skew;
 	Datum		values[4];
 
 	if (!sct_lock_replay_state(true))
@@ -320,8 +348,11 @@ store_begin(ReplayStore which, TimestampTz now, TimestampTz wall_clock)
 		horizon_move(ahead(wall_clock, sct_dpop_future_skew));	/* restored */
 	values[0] = CStringGetTextDatum(store_names[which]);
 	values[1] = TimestampTzGetDatum(now);
-	values[2] = Int32GetDatum(sct_dpop_max_age);
-	values[3] = Int32GetDatum(sct_dpop_future_skew);
+
+	/* the window of the other store; to widen it is another thing */
+	widest(&max_age, &future_skew);
+	values[2] = Int32GetDatum(max_age > 0 ? max_age : sct_dpop_max_age);
+	values[3] = Int32GetDatum(max_age > 0 ? future_skew : sct_dpop_future_skew);
 	(void) sct_query_run(&store_insert_query, values, NULL);
 	if (which == REPLAY_UNLOGGED && sct_query_run(&marker_query, NULL, NULL) == 0)
 	{
@@ -363,48 +394,43 @@ marker_check(TimestampTz now)
 	return true;
 }
 
-/* The largest max age and skew, in seconds, that are used with any store. */
-static void
-widest(int32 *max_age, int32 *future_skew)
-{
-	*max_age = 0;
-	*future_skew = 0;
-	for (size_t i = 0; i < lengthof(stores); i++)
-	{
-		if (!stores[i].present)
-			continue;
-		*max_age = Max(*max_age, stores[i].max_age);
-		*future_skew = Max(*future_skew, stores[i].future_skew);
-	}
-}
-
 /*
  * Records live for the longest window that any session uses, since all of them
  * accept the same proofs.  When a session is the first to accept older ones than
- * before, those may have been forgotten: they stay refused.
+ * before, those that may have been forgotten stay refused, and the records that
+ * are there, or are just being made, live longer by as much.
  */
 static bool
-window_register(ReplayStore which, TimestampTz now)
+window_register(const ReplayRecord *record)
 {
+	int32		old_max_age;
+	int32		old_future_skew;
 	int32		max_age;
 	int32		future_skew;
 	Datum		values[3];
 
-	widest(&max_age, &future_skew);
-	if (sct_dpop_max_age <= max_age && sct_dpop_future_skew <= future_skew)
+	widest(&old_max_age, &old_future_skew);
+	if (sct_dpop_max_age <= old_max_age && sct_dpop_future_skew <= old_future_skew)
 		return true;
 	if (!sct_lock_replay_state(true))
 		return false;
+
+	/* nothing is forgotten while the state is locked; before that it may be */
+	if (GetCurrentTimestamp() - record->wall_clock > RECORD_MARGIN)
+		return false;
 	state_load();
-	widest(&max_age, &future_skew);
+	widest(&old_max_age, &old_future_skew);
+	max_age = Max(old_max_age, sct_dpop_max_age);
+	future_skew = Max(old_future_skew, sct_dpop_future_skew);
 	ForceSyncCommit();
-	horizon_move(now - (max_age + future_skew) * USECS_PER_SEC);
-	values[0] = CStringGetTextDatum(store_names[which]);
-	values[1] = Int32GetDatum(Max(max_age, sct_dpop_max_age));
-	values[2] = Int32GetDatum(Max(future_skew, sct_dpop_future_skew));
+	horizon_move(record->wall_clock -
+				 (old_max_age + old_future_skew) * USECS_PER_SEC);
+	values[0] = Int32GetDatum(max_age);
+	values[1] = Int32GetDatum(future_skew);
+	values[2] = Int32GetDatum(max_age + future_skew - old_max_age - old_future_skew);
 	(void) sct_query_run(&store_widen_query, values, NULL);
 	state_load();
-	return stores[which].present;
+	return true;
 }
 
 /* Is a table known to be empty?  Not waiting for who is just emptying it. */
@@ -452,7 +478,7 @@ is_alive(ReplayStore which, int table, TimestampTz now)
 {
 	Datum		values[1];
 
-	values[0] = TimestampTzGetDatum(now);
+	values[0] = TimestampTzGetDatum(record_clock(which, now));
 	return sct_query_run(&alive_queries[which][table], values, NULL) > 0;
 }
 
@@ -567,14 +593,14 @@ stores_care(ReplayStore used, TimestampTz now)
 }
 
 /*
- * Might a record of this proof have been forgotten by now?  The proof was fresh by
- * the clock of the call, which may have waited for its locks since.
+ * Might a record of this proof that expired then have been forgotten by now?  The
+ * proof was fresh by the clock of the call, which may have waited for its locks
+ * since.
  */
 static bool
-is_late(const ReplayRecord *record)
+is_late(const ReplayRecord *record, TimestampTz expires_at)
 {
-	return GetCurrentTimestamp() - record->wall_clock >
-		expiry(record) - record->now;
+	return GetCurrentTimestamp() - record->wall_clock > expires_at - record->now;
 }
 
 SctReason
@@ -585,6 +611,7 @@ sct_replay_record(const ReplayRecord *record)
 	int			current;
 	Datum		values[3];
 	int64		generation;
+	TimestampTz expires_at;
 	uint64		rows;
 
 	if (!sct_lock_replay(record->digest))
@@ -595,8 +622,7 @@ sct_replay_record(const ReplayRecord *record)
 	state_load();
 	if ((!stores[used].present &&
 		 !store_begin(used, record->now, record->wall_clock)) ||
-		!marker_check(record->wall_clock) ||
-		!window_register(used, record->wall_clock))
+		!marker_check(record->wall_clock) || !window_register(record))
 		return SCT_BUSY;
 	stores_care(used, record->now);
 	if (record->made_at <= horizon || is_emptied(record))
@@ -606,7 +632,7 @@ sct_replay_record(const ReplayRecord *record)
 														 SCT_SHA256_LEN));
 	if (stores[other].present)
 	{
-		values[1] = TimestampTzGetDatum(record->now);
+		values[1] = TimestampTzGetDatum(record_clock(other, record->now));
 		if (sct_query_run(&find_queries[other][ring_table(&stores[other], CURRENT)],
 						  values, NULL) > 0)
 			return SCT_REPLAYED;
@@ -614,8 +640,9 @@ sct_replay_record(const ReplayRecord *record)
 
 	generation = stores[used].generation;
 	current = ring_table(&stores[used], CURRENT);
-	values[1] = TimestampTzGetDatum(expiry(record));
-	values[2] = TimestampTzGetDatum(record->now);
+	expires_at = expiry(record);
+	values[1] = TimestampTzGetDatum(expires_at);
+	values[2] = TimestampTzGetDatum(record_clock(used, record->now));
 	rows = sct_query_run(&record_queries[used][current], values, NULL);
 	if (rows == 0)
 		rows = sct_query_run(&renew_queries[used][current], values, NULL);
@@ -623,7 +650,7 @@ sct_replay_record(const ReplayRecord *record)
 	/* a call that was held up so long may have written where nobody looks */
 	state_load();
 	if (!stores[used].present || stores[used].generation - generation >= 2 ||
-		is_late(record))
+		is_late(record, expires_at))
 		return SCT_BUSY;
 	return rows == 1 ? SCT_OK : SCT_REPLAYED;
 }

@@ -42,7 +42,7 @@ const known = {
 	'sctoken refuses: exp': 'a finite number; 1e400 is infinity to a JavaScript parser',
 	'sctoken refuses: jti': '1 to 256 bytes',
 	'sctoken refuses: nonce_type': 'a nonce is a string, asked for or not',
-	'sctoken refuses: nonce': 'a nonce is 1 to 256 NQCHAR (RFC 9449 8.1), asked for or not',
+	'sctoken refuses: nonce_syntax': 'a nonce is 1 to 256 NQCHAR (RFC 9449 8.1), asked for or not',
 	'jose refuses: ext': 'ext is of the Web Crypto API and says nothing of a proof',
 	'jose refuses: htu': 'percent-encoded unreserved characters are those characters (RFC 3986 6.2.2.2)',
 };

@@ -195,16 +195,14 @@ sub hold
 	return is($holder->query_safe(verdict($n)), 'accepted', $_[0]);
 }
 
-# Starts a session that comes to wait for the holder.  $settings: its settings.
-# Returns the session and its process id.
+# Starts a session that comes to wait for the holder.  Returns the session and its
+# process id.
 sub start_waiter
 {
-	my ($settings) = @_;
 	my $waiter =
 	  $node->background_psql('postgres', on_error_stop => 0, on_error_die => 0);
 	my $pid = $waiter->query_safe('SELECT pg_backend_pid()');
 
-	$waiter->query_safe($settings) if $settings;
 	$waiter->query_until(qr/begun/, "\\echo begun\n" . verdict($n) . ";\n");
 	$node->poll_query_until('postgres',
 		"SELECT count(*) = 1 FROM pg_locks WHERE pid = $pid AND NOT granted")
@@ -313,9 +311,20 @@ is( $node->safe_psql(
 # A call that was held up so long that the record of its proof may have been
 # forgotten does not accept it: here by a wait for a row of the state.
 $n++;
-my $short = "LOAD 'sctoken'; SET sctoken.dpop_max_age = 1; SET sctoken.dpop_future_skew = 0";
+$holder->quit;
+$node->append_conf(
+	'postgresql.conf', q{
+sctoken.dpop_max_age = 1
+sctoken.dpop_future_skew = 0
+});
+$node->restart;
+$holder = $node->background_psql('postgres');
+$holder->query_safe(
+	'TRUNCATE sctoken.dpop_replay_store, sctoken.dpop_replay_horizon');
+is($node->safe_psql('postgres', verdict($n)), 'accepted', 'a store of a short window');
+$n++;
 $holder->query_safe('BEGIN; LOCK TABLE sctoken.dpop_replay_store');
-($waiter) = start_waiter($short);
+($waiter) = start_waiter();
 $node->safe_psql('postgres', 'SELECT pg_sleep(2.5)');
 $holder->query_safe('COMMIT');
 is(answer($waiter), 'busy', 'a call that was held up beyond the life of its proof is busy');
