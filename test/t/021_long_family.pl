@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $few = 1000;
-my $many = $ENV{SCTOKEN_ROTATIONS} // 20000;
+my $many = $ENV{SCTOKEN_ROTATIONS} || 20000;
 
 my $node = PostgreSQL::Test::Cluster->new('long');
 $node->init;
