@@ -84,6 +84,59 @@ for kind in 'seen verify' 'new import'; do
 	printf "$row" "$1 key; floor: EVP $2" "$a" "$b" "$(ratio "$a" "$b")"
 done
 
+# Ten windows full of proofs of 2000 keys each, and one before them that warms up;
+# a window is the largest age and skew, and the time is the argument "at".  Each
+# call commits by itself; a latency is from one commit to the next.
+echo
+echo 'dpop_check over ten windows, async commit: microseconds a call'
+for window in $(seq 0 10); do
+	"$work/bench" proofs $keys $((1700000000 + window * 80)) |
+		sed "s/^/$((1700000000 + window * 80))\t/"
+done >"$work/windows"
+sql <<SQL
+CREATE TABLE bench.window (n serial PRIMARY KEY, iat integer, proof text);
+\\copy bench.window (iat, proof) FROM '$work/windows'
+CREATE TABLE bench.latency (call text, us float8);
+CREATE PROCEDURE bench.present(call text) LANGUAGE plpgsql AS \$\$
+DECLARE
+	before timestamptz;
+	spent float8[];
+	held record;
+	ok boolean;
+BEGIN
+	FOR i IN 1 .. $keys * 11 LOOP
+		SELECT proof, to_timestamp(iat) AS at INTO held FROM bench.window WHERE n = i;
+		before := clock_timestamp();
+		IF call = 'check' THEN
+			ok := valid FROM sctoken.dpop_check(held.proof, 'POST', 'https://server.example.com/token',
+				at => held.at);
+		ELSE
+			ok := valid FROM sctoken.dpop_verify(held.proof, 'POST', 'https://server.example.com/token',
+				at => held.at);
+		END IF;
+		COMMIT;
+		IF ok IS NOT TRUE THEN
+			RAISE EXCEPTION 'proof % was refused', i;
+		END IF;
+		IF i > $keys THEN
+			spent[i - $keys] := extract(epoch FROM clock_timestamp() - before) * 1e6;
+		END IF;
+	END LOOP;
+	INSERT INTO bench.latency SELECT call, unnest(spent);
+END \$\$;
+SET synchronous_commit = off;
+CALL bench.present('verify');
+CALL bench.present('check');
+SQL
+# shellcheck disable=SC2059
+printf "$row" '' median p99 ratio
+sql -F ' ' -c "SELECT call, percentile_cont(0.5) WITHIN GROUP (ORDER BY us),
+	percentile_cont(0.99) WITHIN GROUP (ORDER BY us) FROM bench.latency GROUP BY call ORDER BY call DESC" |
+	while read -r call median p99; do
+		# shellcheck disable=SC2059
+		printf "$row" "dpop_$call" "$median" "$p99" "$(ratio "$p99" "$median")"
+	done
+
 # compare NAME CLIENTS AUDIT SYNC
 compare()
 {
