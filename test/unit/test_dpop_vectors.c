@@ -6,6 +6,8 @@
  * The policy is that of the file: 60 s of age, 10 s into the future, every
  * algorithm.
  */
+#include <openssl/err.h>
+
 #include "lines.h"
 
 #include "../../src/core/dpop_proof.h"
@@ -166,5 +168,7 @@ main(void)
 			ok(false, "a line of vectors is a case or a pair");
 	}
 	fclose(file);
+	ok(ERR_peek_error() == 0,
+	   "OpenSSL's queue of errors is as it was, for who else uses it in the process");
 	return done();
 }
