@@ -779,7 +779,6 @@ ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_tr
 -- Append-only events
 --
 
-
 /*
  * By row, because only row triggers pass on to partitions, present and to come;
  * one for TRUNCATE each partition must have itself.  ALWAYS, because

@@ -140,8 +140,10 @@ revoke_rows(PreparedQuery *query, Datum *values, const char *nulls, uint64 *coun
 static void
 refuse_read_only(const char *call)
 {
-	PreventCommandIfReadOnly(call);
-	PreventCommandDuringRecovery(call);
+	const char *name = psprintf("sctoken.%s()", call);
+
+	PreventCommandIfReadOnly(name);
+	PreventCommandDuringRecovery(name);
 }
 
 /* Reads the argument that says why. */
@@ -149,7 +151,7 @@ static Datum
 reason_argument(FunctionCallInfo fcinfo, int argno)
 {
 	return PointerGetDatum(sct_argument_text(fcinfo, argno, "reason", true,
-												   ARGUMENT_MAX_REASON));
+											 ARGUMENT_MAX_REASON));
 }
 
 /* Revokes what a lock that is held names. */
@@ -165,44 +167,41 @@ revoke_named(const char *call, PreparedQuery *query, Datum *values, const char *
 	return Int64GetDatum((int64) count);
 }
 
-Datum
-sctoken_revoke_grant(PG_FUNCTION_ARGS)
+/* Revokes what the first argument, an identifier, names. */
+static Datum
+revoke_identifier(FunctionCallInfo fcinfo, const char *call, const char *argument,
+				  bool (*lock) (const text *identifier, LOCKMODE mode),
+				  PreparedQuery *query)
 {
 	QueryScope	scope;
 	Datum		values[MAX_VALUES] = {0};
-	text	   *grant_id;
+	text	   *identifier;
 	Datum		result;
 
-	refuse_read_only("sctoken.revoke_grant()");
-	grant_id = sct_argument_text(fcinfo, 0, "grant_id", true, ARGUMENT_MAX_ID);
+	refuse_read_only(call);
+	identifier = sct_argument_text(fcinfo, 0, argument, true, ARGUMENT_MAX_ID);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
-	values[VALUE_KEY] = PointerGetDatum(grant_id);
+	values[VALUE_KEY] = PointerGetDatum(identifier);
 
 	sct_query_begin(&scope);
-	sct_lock_require(sct_lock_grant(grant_id, ExclusiveLock));
-	result = revoke_named("revoke_grant", &grant_query, values, NULL);
+	sct_lock_require(lock(identifier, ExclusiveLock));
+	result = revoke_named(call, query, values, NULL);
 	sct_query_end(&scope);
 	return result;
 }
 
 Datum
+sctoken_revoke_grant(PG_FUNCTION_ARGS)
+{
+	return revoke_identifier(fcinfo, "revoke_grant", "grant_id", sct_lock_grant,
+							 &grant_query);
+}
+
+Datum
 sctoken_revoke_session(PG_FUNCTION_ARGS)
 {
-	QueryScope	scope;
-	Datum		values[MAX_VALUES] = {0};
-	text	   *session_id;
-	Datum		result;
-
-	refuse_read_only("sctoken.revoke_session()");
-	session_id = sct_argument_text(fcinfo, 0, "session_id", true, ARGUMENT_MAX_ID);
-	values[VALUE_REASON] = reason_argument(fcinfo, 1);
-	values[VALUE_KEY] = PointerGetDatum(session_id);
-
-	sct_query_begin(&scope);
-	sct_lock_require(sct_lock_session(session_id, ExclusiveLock));
-	result = revoke_named("revoke_session", &session_query, values, NULL);
-	sct_query_end(&scope);
-	return result;
+	return revoke_identifier(fcinfo, "revoke_session", "session_id", sct_lock_session,
+							 &session_query);
 }
 
 Datum
@@ -215,7 +214,7 @@ sctoken_revoke_subject(PG_FUNCTION_ARGS)
 	text	   *client_id;
 	Datum		result;
 
-	refuse_read_only("sctoken.revoke_subject()");
+	refuse_read_only("revoke_subject");
 	subject = sct_argument_text(fcinfo, 0, "subject", true, ARGUMENT_MAX_ID);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
 	client_id = sct_argument_text(fcinfo, 2, "client_id", false, ARGUMENT_MAX_ID);
@@ -240,7 +239,7 @@ sctoken_revoke_binding(PG_FUNCTION_ARGS)
 	Binding		binding;
 	Datum		result;
 
-	refuse_read_only("sctoken.revoke_binding()");
+	refuse_read_only("revoke_binding");
 	sct_binding_argument(fcinfo, 0, "cnf", &binding);
 	values[VALUE_REASON] = reason_argument(fcinfo, 1);
 	for (int i = 0; i < BINDING_MEMBERS; i++)
