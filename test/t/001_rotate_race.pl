@@ -3,9 +3,11 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Race;
 use Test::More;
 
 my $sessions = 20;
@@ -34,7 +36,7 @@ CREATE TABLE answer (round int, session int, LIKE sctoken.grant_result);
 sub presentation
 {
 	my ($client, $level, $round, $session, $wait) = @_;
-	my $gate = $wait ? "SELECT pg_advisory_xact_lock_shared($round);" : '';
+	my $gate = $wait ? gate($round) : '';
 
 	return qq{
 BEGIN ISOLATION LEVEL $level;
@@ -51,8 +53,6 @@ COMMIT;
 sub race
 {
 	my ($client, $level) = @_;
-	my $gate = $node->background_psql('postgres');
-	my (@harness, @err);
 
 	# Every other family is bound to a key.
 	$node->safe_psql(
@@ -65,41 +65,8 @@ INSERT INTO held
 		  FROM generate_series(1, $rounds) n) v(round, cnf),
 		 sctoken.issue('$client', 'user ' || round, cnf => v.cnf);
 });
-	$gate->query_safe(
-		"SELECT pg_advisory_lock(n) FROM generate_series(1, $rounds) n");
-
-	foreach my $session (1 .. $sessions)
-	{
-		my $script = $node->basedir . "/session_$session.sql";
-
-		unlink $script;
-		append_to_file($script,
-			join('',
-				"\\set VERBOSITY sqlstate\n",
-				map { presentation($client, $level, $_, $session, 1) }
-				  1 .. $rounds));
-		$err[$session] = '';
-		push @harness,
-		  IPC::Run::start(
-			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $script ],
-			'<', '/dev/null',
-			'>', '/dev/null',
-			'2>', \$err[$session],
-			IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	}
-
-	foreach my $round (1 .. $rounds)
-	{
-		$node->poll_query_until(
-			'postgres', qq{
-SELECT count(*) = $sessions FROM pg_locks
-WHERE locktype = 'advisory' AND objsubid = 1 AND objid = $round AND NOT granted})
-		  or die "the sessions did not gather for round $round";
-		$gate->query_safe("SELECT pg_advisory_unlock($round)");
-	}
-	$_->finish foreach @harness;
-	$gate->quit;
-	return join '', grep { defined } @err;
+	return race_sessions($node, $sessions, [ 1 .. $rounds ],
+		sub { return presentation($client, $level, @_, 1) });
 }
 
 # Repeats the calls that had no answer, as a caller must after 40001.

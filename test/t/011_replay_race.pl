@@ -5,9 +5,12 @@
 
 use strict;
 use warnings;
+use FindBin;
 use IPC::Run;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Race;
 use Test::More;
 
 plan skip_all => 'PROVER does not name the program of test/client/prover.c'
@@ -64,7 +67,7 @@ sub verdict
 sub presentation
 {
 	my ($level, $round, $session, $end, $wait) = @_;
-	my $gate = $wait ? "SELECT pg_advisory_xact_lock_shared($round);" : '';
+	my $gate = $wait ? gate($round) : '';
 
 	return qq{
 BEGIN ISOLATION LEVEL $level;
@@ -82,44 +85,18 @@ sub race
 {
 	my ($level, $first, $quitters) = @_;
 	my $last = $first + $rounds - 1;
-	my $gate = $node->background_psql('postgres');
-	my (@harness, @err);
 
 	$node->safe_psql('postgres', 'TRUNCATE answer');
-	$gate->query_safe(
-		"SELECT pg_advisory_lock(n) FROM generate_series($first, $last) n");
-	foreach my $session (1 .. $sessions)
-	{
-		my $script = $node->basedir . "/session_$session.sql";
-		my $end = $quitters->($session) ? 'ROLLBACK' : 'COMMIT';
+	return race_sessions(
+		$node,
+		$sessions,
+		[ $first .. $last ],
+		sub {
+			my ($round, $session) = @_;
 
-		unlink $script;
-		append_to_file($script,
-			join('',
-				"\\set VERBOSITY sqlstate\n",
-				map { presentation($level, $_, $session, $end, 1) }
-				  $first .. $last));
-		$err[$session] = '';
-		push @harness,
-		  IPC::Run::start(
-			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $script ],
-			'<', '/dev/null',
-			'>', '/dev/null',
-			'2>', \$err[$session],
-			IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
-	}
-	foreach my $round ($first .. $last)
-	{
-		$node->poll_query_until(
-			'postgres', qq{
-SELECT count(*) = $sessions FROM pg_locks
-WHERE locktype = 'advisory' AND objsubid = 1 AND objid = $round AND NOT granted})
-		  or die "the sessions did not gather for round $round";
-		$gate->query_safe("SELECT pg_advisory_unlock($round)");
-	}
-	$_->finish foreach @harness;
-	$gate->quit;
-	return join '', grep { defined } @err;
+			return presentation($level, $round, $session,
+				$quitters->($session) ? 'ROLLBACK' : 'COMMIT', 1);
+		});
 }
 
 # Repeats the calls that had no answer, as a caller must after 40001.
