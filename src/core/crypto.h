@@ -60,7 +60,7 @@ extern void sct_crypto_key_free(SctPublicKey *key);
 
 /*
  * Verifies a JWS signature in its JOSE form (R || S of the field's width for
- * ECDSA).  alg fits the key: sct_jws_alg_fits().  SCT_SIGNATURE when it is wrong,
+ * ECDSA).  alg fits the key: sct_alg_fits().  SCT_SIGNATURE when it is wrong,
  * SCT_ALG_UNAVAILABLE as above.
  */
 extern SctReason sct_crypto_verify(SctPublicKey *key, SctAlg alg,
