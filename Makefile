@@ -63,7 +63,8 @@ OBJS        = src/sctoken.o \
 		src/core/nonce.o \
 		src/core/reason.o \
 		src/core/token.o \
-		src/core/uri.o
+		src/core/uri.o \
+		src/core/x509.o
 
 # PostgreSQL's headers as the system's: -Wextra is to judge this code, not them.
 PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \

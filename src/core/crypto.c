@@ -1,6 +1,6 @@
 /*
  * crypto.c
- *		Everything that sctoken asks of OpenSSL, see crypto.h.
+ *		Digests, keys and signatures by OpenSSL, see crypto.h.
  *
  * Nothing here throws, so that no handle is lost to a longjmp: a function frees
  * what it made before it returns.  What costs time to find (algorithms, contexts)

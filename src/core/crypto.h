@@ -1,6 +1,7 @@
 /*
  * crypto.h
- *		Everything that sctoken asks of OpenSSL; crypto.c alone includes it.
+ *		Digests, keys and signatures: all that sctoken asks of OpenSSL but for X.509,
+ *		which x509.h has.  Only these files include it.
  *
  * No handle outlives a call but those that are kept on purpose for the life of the
  * process: fetched algorithms, and keys that the caller frees.  Each function

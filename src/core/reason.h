@@ -56,6 +56,8 @@
 	X(SCT_TOKEN_FORMAT, "format", "invalid_grant") \
 	X(SCT_TOKEN_CHECKSUM, "checksum", "invalid_grant") \
 	X(SCT_TOKEN_MAC, "mac", "invalid_grant") \
+	/* a client certificate (RFC 8705) */ \
+	X(SCT_CERTIFICATE, "certificate", "invalid_client") \
 	/* other inputs */ \
 	X(SCT_URI, "uri", "invalid_request") \
 	/* libcrypto failed where no input can make it fail: out of memory */ \
