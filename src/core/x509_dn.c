@@ -10,6 +10,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/objects.h>
+#include <openssl/x509.h>
 
 #include "mb/pg_wchar.h"
 
@@ -253,8 +254,16 @@ string_value(const Attribute *attribute, uint8 *space, size_t *len)
 		space[(*len)++] = (uint8) byte;
 	}
 
-	return pg_encoding_verifymbstr(PG_UTF8, (const char *) space, (int) *len) ==
-		(int) *len;
+	/* character by character, since an escape may have given a NUL */
+	for (size_t i = 0; i < *len;)
+	{
+		int			char_len = pg_utf_mblen(space + i);
+
+		if ((size_t) char_len > *len - i || !pg_utf8_islegal(space + i, char_len))
+			return false;
+		i += char_len;
+	}
+	return true;
 }
 
 /* Puts an attribute behind the others of the name. */
