@@ -327,6 +327,10 @@ sct_x509_dn_parse(const char *text, size_t len, X509_NAME **name)
 	for (int i = count - 1; i >= 0 && reason == SCT_OK; i--)
 		reason = add_attribute(*name, &attributes[i],
 							   i < count - 1 && attributes[i + 1].continues);
+
+	/* a string in hexadecimal may be none in its type: equal to nothing */
+	if (reason == SCT_OK && i2d_X509_NAME(*name, NULL) < 0)
+		reason = SCT_NAME_SYNTAX;
 	if (reason != SCT_OK)
 	{
 		X509_NAME_free(*name);
