@@ -67,6 +67,7 @@ OBJS        = src/sctoken.o \
 		src/core/nonce.o \
 		src/core/reason.o \
 		src/core/token.o \
+		src/core/token_binding.o \
 		src/core/uri.o \
 		src/core/x509.o \
 		src/core/x509_cache.o \
