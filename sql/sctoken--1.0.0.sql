@@ -511,6 +511,38 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Token Binding (legacy)
+--
+
+CREATE FUNCTION sctoken.token_binding_verify(
+    message bytea,
+    ekm bytea,
+    key_parameters integer,
+    OUT valid boolean,
+    OUT reason text,
+    OUT provided_tbh text,
+    OUT referred_tbh text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_verify'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION sctoken.token_binding_verify(bytea, bytea, integer) IS
+'Legacy. Verifies a Token Binding message against the TLS connection that it came over (RFC 8471 4.2, RFC 8473 2). message: as token_binding_from_header gives it; null: nothing was presented, the row is null. ekm: the 32 bytes that the TLS layer exported for this very connection (RFC 8471 3.3). key_parameters: what was negotiated on it, 0 rsa2048_pkcs1.5, 1 rsa2048_pss, 2 ecdsap256; null: nothing, ekm may be null then. valid: null only for a null message. reason: why not, a stable word: not_negotiated, malformed, provided_count, referred_count, key_parameters, provided_signature, other_signature, alg_unavailable; null when valid. provided_tbh: cnf.tbh of the key that the client proved to this server. referred_tbh: that of the key to bind a token to that is for another server; null: none, or its key parameters are unknown, so that nothing may be bound to it (RFC 8473 5.4). Both are null unless valid. Errors, where key_parameters is not null: 22004 ekm is null; 22023 ekm has not 32 bytes';
+
+CREATE FUNCTION sctoken.token_binding_from_header(value text)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_from_header'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.token_binding_from_header(text) IS
+'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. Null for null and for the empty string: no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
+
+CREATE FUNCTION sctoken.token_binding_hash(token_binding_id bytea)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_hash'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.token_binding_hash(bytea) IS
+'Legacy. tbh of a Token Binding ID: base64url of its SHA-256 (draft-ietf-oauth-token-binding-08). For the ID that a TLS-terminating proxy has verified and forwards; it proves nothing by itself. token_binding_id: key_parameters, key_length and the key (RFC 8471 3.2); the key is not looked at. Null for null. Errors: 22023 not one Token Binding ID';
+
+--
 -- Token families
 --
 
