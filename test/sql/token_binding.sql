@@ -93,6 +93,14 @@ SELECT sctoken.rebind(:'family_id', :'key'::jsonb || :'as_cnf', 'both');
 SELECT outcome FROM sctoken.rotate(:'t1', 'app', cnf => :'key');
 SELECT outcome FROM sctoken.rotate(:'t1', 'app', cnf => :'key'::jsonb || :'as_cnf');
 SELECT error_of(format('SELECT sctoken.issue(''app'', ''alice'', cnf => %L)', c)) FROM unnest(ARRAY['{"tbh": 1}', '{"tbh": "short"}', '{"TBH": "x"}', :'as_cnf'::jsonb || '{"kid": "a"}']) AS c;
+-- A token endpoint binds in one statement, and does not where the message is refused or absent.
+SELECT n, i.outcome, i.cnf = :'as_cnf' AS cnf
+  FROM (VALUES (1, :'as_header', :'as_ekm'::bytea), (2, :'as_header', :'rs_ekm'), (3, NULL, :'as_ekm')) AS r(n, header, ekm), LATERAL sctoken.token_binding_verify(sctoken.token_binding_from_header(header), ekm, 2) AS t,
+       LATERAL sctoken.issue('app', 'alice', cnf => jsonb_build_object('tbh', t.provided_tbh)) AS i WHERE t.valid ORDER BY n;
+-- A resource server takes the access token that names the key which is provided to it, over its connection, and no other.
+SELECT n, t.valid AND sctoken.cnf_matches(cnf, jsonb_build_object('tbh', t.provided_tbh)) AS accepted
+  FROM (VALUES (1, :'rs_cnf'::jsonb, :'rs_header', :'rs_ekm'::bytea), (2, :'as_cnf', :'rs_header', :'rs_ekm'), (3, :'rs_cnf', :'rs_header', :'as_ekm'), (4, :'rs_cnf', NULL, :'rs_ekm')) AS r(n, cnf, header, ekm),
+       LATERAL sctoken.token_binding_verify(sctoken.token_binding_from_header(header), ekm, 2) AS t ORDER BY n;
 -- A policy that asks for a binding asks for one of the other two, in any of its words, also of a family that has tbh.
 SELECT refresh_token AS t1, family_id FROM sctoken.issue('app', 'carol', cnf => :'as_cnf') \gset
 CREATE FUNCTION asked(required text, presented jsonb, token text, OUT required_binding text, OUT issued text, OUT rotated text, OUT error text, OUT reason text) LANGUAGE plpgsql AS $$
