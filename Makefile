@@ -22,6 +22,7 @@ OBJS        = src/sctoken.o \
 		src/certificate.o \
 		src/challenge.o \
 		src/client_authentication.o \
+		src/client_certificate.o \
 		src/confirm.o \
 		src/dpop.o \
 		src/dpop_check.o \
@@ -58,6 +59,7 @@ OBJS        = src/sctoken.o \
 		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
+		src/core/client_jwk.o \
 		src/core/crypto.o \
 		src/core/digest_cache.o \
 		src/core/dpop_proof.o \

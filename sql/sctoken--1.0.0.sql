@@ -744,7 +744,15 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz) IS
 'Authenticates a client by the certificate of its TLS connection (RFC 8705 2), as registered in tls_client_auth or client_certificate. The TLS server must have seen that the client holds the key. certificate: the client''s own, DER; null: none was presented. chain: what else the client sent, in any order, at most 8; null: nothing. at: the clock to compare with; null: the wall clock. valid: never null. method: tls_client_auth or self_signed_tls_client_auth; null: none is registered. reason: null when valid, else a stable word; the answer to the client is invalid_client for each (RFC 6749 5.2). x5t: the certificate''s x5t#S256, for cnf. subject: RFC 4514, for the log. Reads the latest committed state, writes nothing, never uses the network, runs on a standby. Errors: 22004 client_id or an element of chain is null; 22023 a malformed client_id, more than 8 in chain, at is infinite';
 
+CREATE FUNCTION sctoken.register_client_certificates(client_id text, jwks json, match text DEFAULT 'certificate')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_register_client_certificates'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.register_client_certificates(text, json, text) IS
+'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction';
+
 REVOKE ALL ON FUNCTION
+    sctoken.register_client_certificates(text, json, text),
     sctoken.trust_anchor_valid(text, bytea),
     sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz)
 FROM PUBLIC;
@@ -1354,6 +1362,7 @@ DECLARE
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.tls_client_auth",
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_certificate",
             "EXECUTE ON ROUTINE sctoken.trust_anchor_valid",
+            "EXECUTE ON ROUTINE sctoken.register_client_certificates",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.families",
             "EXECUTE ON ROUTINE sctoken.family_active",

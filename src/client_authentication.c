@@ -334,10 +334,14 @@ key_thumbprint(SctX509 *x509, char *thumbprint)
 static SctReason
 verify_self_signed(Attempt *attempt)
 {
+	SctX509    *leaf = attempt->certificates[0].x509;
 	SctReason	reason = SCT_NOT_REGISTERED;
 	char		jkt[BINDING_THUMBPRINT_LEN];
-	bool		has_jkt = key_thumbprint(attempt->certificates[0].x509, jkt);
+	bool		has_jkt = key_thumbprint(leaf, jkt);
 
+	/* as X509_verify_cert() does at the security level of the other method */
+	if (!sct_x509_is_strong(leaf))
+		return SCT_WEAK;
 	for (int i = 0; i < attempt->self_signed_count; i++)
 	{
 		const SelfSignedRegistration *registration = &attempt->self_signed[i];

@@ -238,15 +238,23 @@ ed448_is_safe(const uint8 *point)
 	return false;
 }
 
-SctReason
-sct_jwk_usable(const SctJson *json, const SctJsonNode *node, const SctJwk *jwk,
-			   const char *alg)
+bool
+sct_jwk_is_private(const SctJson *json, const SctJsonNode *node)
 {
 	for (size_t i = 0; i < lengthof(private_members); i++)
 	{
 		if (sct_json_member(json, node, private_members[i]) != NULL)
-			return SCT_PRIVATE_KEY;
+			return true;
 	}
+	return false;
+}
+
+SctReason
+sct_jwk_usable(const SctJson *json, const SctJsonNode *node, const SctJwk *jwk,
+			   const char *alg)
+{
+	if (sct_jwk_is_private(json, node))
+		return SCT_PRIVATE_KEY;
 	if (!jwk_allows_verify(json, node, alg))
 		return SCT_KEY_USE;
 	return sct_jwk_safe(jwk);

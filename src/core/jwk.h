@@ -47,8 +47,13 @@ extern SctReason sct_jwk_parse(const SctJson *json, const SctJsonNode *node,
 							   SctJwk *jwk);
 
 /*
- * May a signature be verified with this JWK?  SCT_PRIVATE_KEY when a member of
- * a private or symmetric key is present, whatever its value (RFC 9449 4.3 (7));
+ * Has the object a member of a private or symmetric key, whatever its value
+ * (RFC 9449 4.3 (7))?
+ */
+extern bool sct_jwk_is_private(const SctJson *json, const SctJsonNode *node);
+
+/*
+ * May a signature be verified with this JWK?  SCT_PRIVATE_KEY when it is private;
  * SCT_KEY_USE when use, key_ops or alg forbid verifying with algorithm alg
  * (RFC 7517 4.2 to 4.4; alg is the JOSE name in the JWS header); otherwise what
  * sct_jwk_safe() says of the key.

@@ -61,6 +61,8 @@
 	X(SCT_CERTIFICATE, "certificate", "invalid_client") \
 	X(SCT_NAME_SYNTAX, "name_syntax", "invalid_client_metadata") \
 	X(SCT_NAME, "name", "invalid_client") \
+	X(SCT_X5C, "x5c", "invalid_client_metadata") \
+	X(SCT_X5C_KEY, "x5c_key", "invalid_client_metadata") \
 	X(SCT_DISABLED, "disabled", "invalid_client") \
 	X(SCT_NOT_REGISTERED, "not_registered", "invalid_client") \
 	X(SCT_REGISTRATION_DATES, "registration_dates", "invalid_client") \
