@@ -54,6 +54,7 @@ OBJS        = src/sctoken.o \
 		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
+		src/core/certificate_header.o \
 		src/core/crypto.o \
 		src/core/dpop_proof.o \
 		src/core/json.o \

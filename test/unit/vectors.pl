@@ -1,10 +1,11 @@
 #!/usr/bin/perl
 #
 # vectors.pl
-#		Test vectors as lines, for programs that shall not need a JSON reader
-#		other than the one that they test.
+#		Test vectors as lines, for programs that shall not need a reader of JSON
+#		or PEM other than the one that they test.
 #
 #	vectors.pl dpop FOLDER			for test_dpop_vectors
+#	vectors.pl mtls FOLDER			for test_certificate_header...
 #	vectors.pl wycheproof FOLDER	for verify_vectors
 #
 # Fields are separated by tabs.  What may hold any byte is in hexadecimal, an
@@ -13,12 +14,12 @@
 use strict;
 use warnings;
 use JSON::PP;
-use MIME::Base64 qw(decode_base64url encode_base64url);
+use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 my ($what, $folder) = @ARGV;
-die "usage: $0 dpop|wycheproof FOLDER\n" unless defined $folder;
+die "usage: $0 dpop|mtls|wycheproof FOLDER\n" unless defined $folder;
 # The decoded file, or undef when it is not there.
 sub slurp
 {
@@ -66,6 +67,30 @@ sub dpop
 		put('pair', $pair->{id}, $pair->{match} ? 'match' : 'differ',
 			hex_of($pair->{htu_claim}), hex_of($pair->{request_url}),
 			$pair->{name});
+	}
+}
+
+# certificate: file, DER
+# header: name, value, kind, x5t#S256
+sub mtls
+{
+	my %escape = ('\n' => "\n", '\r' => "\r", '\t' => "\t");
+
+	for my $file (sort glob "$folder/*.pem $folder/pki/*.pem")
+	{
+		open my $handle, '<', $file or die "$file: $!\n";
+		local $/;
+		my ($body) = <$handle> =~ /^-----BEGIN CERTIFICATE-----\n([^-]*)/m;
+		put('certificate', $file =~ s{.*/}{}r, unpack 'H*', decode_base64($body));
+	}
+	open my $handle, '<', "$folder/cert_headers.tsv" or return;
+	while (my $line = <$handle>)
+	{
+		chomp $line;
+		next if $line =~ /^#/;
+		my ($name, $value, $kind, $thumbprint) = split /\t/, $line;
+		$value =~ s/(\\[nrt])/$escape{$1}/g;
+		put('header', $name, hex_of($value), $kind, $thumbprint);
 	}
 }
 
@@ -288,5 +313,6 @@ sub hkdf_file
 }
 
 if    ($what eq 'dpop')       { dpop() }
+elsif ($what eq 'mtls')       { mtls() }
 elsif ($what eq 'wycheproof') { wycheproof() }
 else                          { die "unknown set of vectors: $what\n" }
