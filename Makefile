@@ -19,6 +19,7 @@ OBJS        = src/sctoken.o \
 		src/audit.o \
 		src/binding.o \
 		src/cache.o \
+		src/certificate_header.o \
 		src/challenge.o \
 		src/confirm.o \
 		src/dpop.o \
@@ -73,7 +74,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios
+REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \
