@@ -71,6 +71,7 @@ OBJS        = src/sctoken.o \
 		src/core/key_cache.o \
 		src/core/nonce.o \
 		src/core/reason.o \
+		src/core/thumbprint.o \
 		src/core/token.o \
 		src/core/token_binding.o \
 		src/core/uri.o \

@@ -37,7 +37,7 @@ is_thumbprint(const JsonbValue *value)
 	size_t		len;
 
 	return value->type == jbvString &&
-		value->val.string.len == BINDING_THUMBPRINT_LEN &&
+		value->val.string.len == SCT_THUMBPRINT_LEN &&
 		sct_base64url_decode(value->val.string.val, value->val.string.len,
 							 digest, &len) == SCT_OK;
 }
@@ -72,7 +72,7 @@ read_members(Jsonb *cnf, Binding *binding, bool *unknown)
 			return member_names[member];
 		binding->has[member] = true;
 		memcpy(binding->thumbprint[member], value.val.string.val,
-			   BINDING_THUMBPRINT_LEN);
+			   SCT_THUMBPRINT_LEN);
 	}
 	return NULL;
 }
@@ -132,7 +132,7 @@ sct_binding_to_cnf(const Binding *binding)
 	{
 		if (binding->has[i])
 			sct_json_object_string(&object, member_names[i],
-								   binding->thumbprint[i], BINDING_THUMBPRINT_LEN);
+								   binding->thumbprint[i], SCT_THUMBPRINT_LEN);
 	}
 	return sct_json_object_end(&object);
 }
@@ -181,7 +181,7 @@ sct_binding_matches(Jsonb *stored, const Binding *presented)
 		if (binding.has[i] &&
 			(!presented->has[i] ||
 			 !sct_crypto_equal(binding.thumbprint[i], presented->thumbprint[i],
-							   BINDING_THUMBPRINT_LEN)))
+							   SCT_THUMBPRINT_LEN)))
 			return false;
 	}
 	return true;

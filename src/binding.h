@@ -9,9 +9,8 @@
 #include "fmgr.h"
 #include "utils/jsonb.h"
 
+#include "core/thumbprint.h"
 #include "policy.h"
-
-#define BINDING_THUMBPRINT_LEN	43	/* base64url of a SHA-256 */
 
 /*
  * The members that we know.  The last one is legacy (Token Binding,
@@ -30,7 +29,7 @@ typedef enum BindingMember
 typedef struct Binding
 {
 	bool		has[BINDING_MEMBERS];
-	char		thumbprint[BINDING_MEMBERS][BINDING_THUMBPRINT_LEN];
+	char		thumbprint[BINDING_MEMBERS][SCT_THUMBPRINT_LEN];
 } Binding;
 
 /*

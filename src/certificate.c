@@ -16,9 +16,7 @@
 #include "utils/datetime.h"
 #include "utils/json.h"
 
-#include "core/base64url.h"
 #include "core/certificate.h"
-#include "core/crypto.h"
 #include "core/x509_info.h"
 #include "core/x509_name.h"
 #include "core/x509_store.h"
@@ -38,13 +36,11 @@ sct_certificate_thumbprint(const bytea *certificate, char *thumbprint)
 {
 	const uint8 *der = (const uint8 *) VARDATA_ANY(certificate);
 	size_t		len = VARSIZE_ANY_EXHDR(certificate);
-	uint8		digest[SCT_SHA256_LEN];
 
 	if (!sct_certificate_outline(der, len))
 		return false;
-	if (sct_crypto_sha256(der, len, digest) != SCT_OK)
+	if (sct_thumbprint_bytes(der, len, thumbprint) != SCT_OK)
 		elog(ERROR, "libcrypto failed");
-	sct_base64url_encode(digest, SCT_SHA256_LEN, thumbprint);
 	return true;
 }
 
@@ -68,10 +64,10 @@ sct_certificate_argument(const bytea *certificate, const char *name,
 Datum
 sctoken_certificate_thumbprint(PG_FUNCTION_ARGS)
 {
-	char		thumbprint[BINDING_THUMBPRINT_LEN];
+	char		thumbprint[SCT_THUMBPRINT_LEN];
 
 	sct_certificate_argument(PG_GETARG_BYTEA_PP(0), "certificate", thumbprint);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(thumbprint, BINDING_THUMBPRINT_LEN));
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(thumbprint, SCT_THUMBPRINT_LEN));
 }
 
 static void
@@ -155,9 +151,7 @@ static Jsonb *
 key_object(const SctX509Info *info)
 {
 	JsonObject	object;
-	char		canonical[SCT_JWK_CANONICAL_MAX];
-	uint8		digest[SCT_SHA256_LEN];
-	char		jkt[BINDING_THUMBPRINT_LEN];
+	char		jkt[SCT_THUMBPRINT_LEN];
 
 	sct_json_object_begin(&object);
 	if (info->key_type != NULL)
@@ -167,10 +161,8 @@ key_object(const SctX509Info *info)
 	}
 	if (info->has_jwk)
 	{
-		if (sct_crypto_sha256(canonical, sct_jwk_canonical(&info->jwk, canonical),
-							  digest) != SCT_OK)
+		if (sct_thumbprint_key(&info->jwk, jkt) != SCT_OK)
 			elog(ERROR, "libcrypto failed");
-		sct_base64url_encode(digest, SCT_SHA256_LEN, jkt);
 		sct_json_object_string(&object, "jkt", jkt, sizeof(jkt));
 	}
 	return sct_json_object_end(&object);
@@ -199,7 +191,7 @@ info_object(const SctX509Info *info, const char *thumbprint)
 	}
 	sct_json_object_jsonb(&object, "san", sans_object(info));
 	sct_json_object_jsonb(&object, "key", key_object(info));
-	sct_json_object_string(&object, "x5t#S256", thumbprint, BINDING_THUMBPRINT_LEN);
+	sct_json_object_string(&object, "x5t#S256", thumbprint, SCT_THUMBPRINT_LEN);
 	return sct_json_object_end(&object);
 }
 
@@ -207,7 +199,7 @@ Datum
 sctoken_certificate_info(PG_FUNCTION_ARGS)
 {
 	bytea	   *certificate = PG_GETARG_BYTEA_PP(0);
-	char		thumbprint[BINDING_THUMBPRINT_LEN];
+	char		thumbprint[SCT_THUMBPRINT_LEN];
 	SctX509    *x509;
 	SctX509Info info;
 	SctReason	reason;

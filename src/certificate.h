@@ -11,7 +11,7 @@
 
 /*
  * The x5t#S256 (RFC 8705 3.1) of a certificate in DER into
- * BINDING_THUMBPRINT_LEN bytes, no NUL.  False when it has not the outline of one;
+ * SCT_THUMBPRINT_LEN bytes, no NUL.  False when it has not the outline of one;
  * what is inside is not looked at.
  */
 extern bool sct_certificate_thumbprint(const bytea *certificate, char *thumbprint);

@@ -80,7 +80,7 @@ typedef struct PkiRegistration
 typedef struct SelfSignedRegistration
 {
 	bool		by_key;			/* thumbprint is that of the key (RFC 7638) */
-	char		thumbprint[BINDING_THUMBPRINT_LEN];
+	char		thumbprint[SCT_THUMBPRINT_LEN];
 	bool		check_validity;
 	bool		current;		/* within its own dates */
 } SelfSignedRegistration;
@@ -112,7 +112,7 @@ typedef struct Attempt
 	/* the answer */
 	const char *method;
 	const char *reason;			/* NULL: authenticated */
-	char		x5t[BINDING_THUMBPRINT_LEN];
+	char		x5t[SCT_THUMBPRINT_LEN];
 	char	   *subject;		/* UTF-8, from malloc; NULL: not read */
 } Attempt;
 
@@ -229,7 +229,7 @@ read_self_signed_registrations(Attempt *attempt)
 		registration->by_key = DatumGetBool(SPI_getbinval(tuple, tupdesc, 1, &isnull));
 		thumbprint = DatumGetTextPP(SPI_getbinval(tuple, tupdesc, 2, &isnull));
 		memcpy(registration->thumbprint, VARDATA_ANY(thumbprint),
-			   Min(VARSIZE_ANY_EXHDR(thumbprint), BINDING_THUMBPRINT_LEN));
+			   Min(VARSIZE_ANY_EXHDR(thumbprint), SCT_THUMBPRINT_LEN));
 		registration->check_validity =
 			DatumGetBool(SPI_getbinval(tuple, tupdesc, 3, &isnull));
 		registration->current = DatumGetBool(SPI_getbinval(tuple, tupdesc, 4, &isnull));
@@ -319,15 +319,9 @@ static bool
 key_thumbprint(SctX509 *x509, char *thumbprint)
 {
 	SctJwk		jwk;
-	char		canonical[SCT_JWK_CANONICAL_MAX];
-	uint8		digest[SCT_SHA256_LEN];
 
-	if (!sct_x509_jwk(x509, &jwk) ||
-		sct_crypto_sha256(canonical, sct_jwk_canonical(&jwk, canonical),
-						  digest) != SCT_OK)
-		return false;
-	sct_base64url_encode(digest, SCT_SHA256_LEN, thumbprint);
-	return true;
+	return sct_x509_jwk(x509, &jwk) &&
+		sct_thumbprint_key(&jwk, thumbprint) == SCT_OK;
 }
 
 /* RFC 8705 2.2: the certificate, or its key, is one that the client registered. */
@@ -336,7 +330,7 @@ verify_self_signed(Attempt *attempt)
 {
 	SctX509    *leaf = attempt->certificates[0].x509;
 	SctReason	reason = SCT_NOT_REGISTERED;
-	char		jkt[BINDING_THUMBPRINT_LEN];
+	char		jkt[SCT_THUMBPRINT_LEN];
 	bool		has_jkt = key_thumbprint(leaf, jkt);
 
 	/* as X509_verify_cert() does at the security level of the other method */
@@ -350,7 +344,7 @@ verify_self_signed(Attempt *attempt)
 			continue;
 		if (!sct_crypto_equal(registration->thumbprint,
 							  registration->by_key ? jkt : attempt->x5t,
-							  BINDING_THUMBPRINT_LEN))
+							  SCT_THUMBPRINT_LEN))
 			continue;
 		if (!registration->current)
 			reason = SCT_REGISTRATION_DATES;
@@ -426,7 +420,7 @@ make_result(FunctionCallInfo fcinfo, const Attempt *attempt)
 	{
 		nulls[COL_X5T] = nulls[COL_SUBJECT] = false;
 		values[COL_X5T] = PointerGetDatum(cstring_to_text_with_len(attempt->x5t,
-																   BINDING_THUMBPRINT_LEN));
+																   SCT_THUMBPRINT_LEN));
 		values[COL_SUBJECT] = PointerGetDatum(sct_utf8_to_text(attempt->subject,
 															   strlen(attempt->subject)));
 	}

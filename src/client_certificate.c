@@ -82,7 +82,7 @@ contains(const Datum *thumbprints, int count, const char *thumbprint)
 	for (int i = 0; i < count; i++)
 	{
 		if (memcmp(VARDATA_ANY(DatumGetPointer(thumbprints[i])), thumbprint,
-				   SCT_CLIENT_THUMBPRINT_LEN) == 0)
+				   SCT_THUMBPRINT_LEN) == 0)
 			return true;
 	}
 	return false;
@@ -106,7 +106,7 @@ read_thumbprints(const SctJson *json, bool by_key)
 						   SCT_JSON_MAX_LEN, SCT_JSON_MAX_NODES)));
 	for (int i = 0; i < json->count; i++)
 	{
-		char		thumbprint[SCT_CLIENT_THUMBPRINT_LEN];
+		char		thumbprint[SCT_THUMBPRINT_LEN];
 		SctReason	reason;
 
 		if (json->nodes[i].parent != keys - json->nodes)
@@ -122,7 +122,7 @@ read_thumbprints(const SctJson *json, bool by_key)
 		if (!contains(thumbprints, count, thumbprint))
 			thumbprints[count++] =
 				PointerGetDatum(cstring_to_text_with_len(thumbprint,
-														 SCT_CLIENT_THUMBPRINT_LEN));
+														 SCT_THUMBPRINT_LEN));
 	}
 	if (count == 0)
 		ereport(ERROR,

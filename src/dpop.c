@@ -116,11 +116,11 @@ Datum
 sctoken_access_token_hash(PG_FUNCTION_ARGS)
 {
 	text	   *token = PG_GETARG_TEXT_PP(0);
-	char		ath[SCT_JKT_LEN];
+	char		ath[SCT_THUMBPRINT_LEN];
 
 	if (sct_dpop_ath(VARDATA_ANY(token), VARSIZE_ANY_EXHDR(token), ath) != SCT_OK)
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(ath, SCT_JKT_LEN));
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(ath, SCT_THUMBPRINT_LEN));
 }
 
 /* A method is a token of RFC 9110 5.6.2; the caller knows the one it got. */
@@ -321,7 +321,7 @@ sct_dpop_result(FunctionCallInfo fcinfo, SctReason reason, const DpopCall *call,
 		return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
 	}
 
-	set_ascii(values, nulls, COL_JKT, proof->jkt, SCT_JKT_LEN);
+	set_ascii(values, nulls, COL_JKT, proof->jkt, SCT_THUMBPRINT_LEN);
 	set_text(values, nulls, COL_JTI, sct_utf8_to_text(proof->jti, proof->jti_len));
 	set_ascii(values, nulls, COL_NONCE, proof->nonce, proof->nonce_len);
 	set_ascii(values, nulls, COL_ATH, proof->ath, proof->ath_len);

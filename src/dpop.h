@@ -27,7 +27,7 @@ typedef struct DpopCall
 	SctDpopRequest request;
 	SctDpopProof *proof;		/* filled by sct_dpop_call_verify() */
 	char		htu[SCT_URI_MAX_LEN + 1];
-	char		ath[SCT_JKT_LEN];
+	char		ath[SCT_THUMBPRINT_LEN];
 } DpopCall;
 
 /*

@@ -170,7 +170,7 @@ sct_lock_binding(const Binding *binding, LOCKMODE mode)
 	{
 		if (binding->has[i] &&
 			!lock_bytes(LOCK_BINDING + i, binding->thumbprint[i],
-						BINDING_THUMBPRINT_LEN, mode))
+						SCT_THUMBPRINT_LEN, mode))
 			return false;
 	}
 	return true;

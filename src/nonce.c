@@ -135,8 +135,8 @@ sctoken_dpop_nonce(PG_FUNCTION_ARGS)
 		size_t		digest_len;
 
 		jkt = VARDATA_ANY(arg);
-		if (VARSIZE_ANY_EXHDR(arg) != SCT_JKT_LEN ||
-			sct_base64url_decode(jkt, SCT_JKT_LEN, digest, &digest_len) != SCT_OK)
+		if (VARSIZE_ANY_EXHDR(arg) != SCT_THUMBPRINT_LEN ||
+			sct_base64url_decode(jkt, SCT_THUMBPRINT_LEN, digest, &digest_len) != SCT_OK)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("argument \"%s\" is not a SHA-256 thumbprint in base64url",

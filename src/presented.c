@@ -25,7 +25,7 @@ sct_presented_read(Presented *presented, FunctionCallInfo fcinfo,
 	memset(presented, 0, sizeof(Presented));
 	if (!PG_ARGISNULL(certificate_argno))
 	{
-		presented->x5t = palloc(BINDING_THUMBPRINT_LEN);
+		presented->x5t = palloc(SCT_THUMBPRINT_LEN);
 		sct_certificate_argument(PG_GETARG_BYTEA_PP(certificate_argno),
 								 "certificate", presented->x5t);
 	}
@@ -70,14 +70,14 @@ add_member(Presented *presented, BindingMember member, const char *thumbprint,
 
 	if (binding->has[member] &&
 		!sct_crypto_equal(binding->thumbprint[member], thumbprint,
-						  BINDING_THUMBPRINT_LEN))
+						  SCT_THUMBPRINT_LEN))
 	{
 		*outcome = OUTCOME_BINDING_MISMATCH;
 		*reason = "disagree";
 		return false;
 	}
 	binding->has[member] = true;
-	memcpy(binding->thumbprint[member], thumbprint, BINDING_THUMBPRINT_LEN);
+	memcpy(binding->thumbprint[member], thumbprint, SCT_THUMBPRINT_LEN);
 	return true;
 }
 

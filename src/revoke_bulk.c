@@ -249,7 +249,7 @@ sctoken_revoke_binding(PG_FUNCTION_ARGS)
 		if (binding.has[i])
 			values[VALUE_KEY + i] =
 				PointerGetDatum(cstring_to_text_with_len(binding.thumbprint[i],
-														 BINDING_THUMBPRINT_LEN));
+														 SCT_THUMBPRINT_LEN));
 		else
 			nulls[VALUE_KEY + i] = 'n';
 	}

@@ -49,7 +49,7 @@ ekm_argument(FunctionCallInfo fcinfo, int argno)
 static void
 set_tbh(Datum *values, bool *nulls, int column, const char *tbh)
 {
-	values[column] = PointerGetDatum(cstring_to_text_with_len(tbh, SCT_TBH_LEN));
+	values[column] = PointerGetDatum(cstring_to_text_with_len(tbh, SCT_THUMBPRINT_LEN));
 	nulls[column] = false;
 }
 
@@ -129,7 +129,7 @@ Datum
 sctoken_token_binding_hash(PG_FUNCTION_ARGS)
 {
 	bytea	   *id = PG_GETARG_BYTEA_PP(0);
-	char		tbh[SCT_TBH_LEN];
+	char		tbh[SCT_THUMBPRINT_LEN];
 	SctReason	reason = sct_token_binding_hash((const uint8 *) VARDATA_ANY(id),
 												VARSIZE_ANY_EXHDR(id), tbh);
 
@@ -141,5 +141,5 @@ sctoken_token_binding_hash(PG_FUNCTION_ARGS)
 				 errdetail("It must be key_parameters, key_length and a key of that length.")));
 	if (reason != SCT_OK)
 		elog(ERROR, "libcrypto failed");
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(tbh, SCT_TBH_LEN));
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(tbh, SCT_THUMBPRINT_LEN));
 }

@@ -145,11 +145,11 @@ sct_trigger_refuse_generated(const TriggerData *data, int arg, AttrNumber column
 static text *
 certificate_thumbprint(const bytea *certificate)
 {
-	char		thumbprint[BINDING_THUMBPRINT_LEN];
+	char		thumbprint[SCT_THUMBPRINT_LEN];
 
 	if (!sct_certificate_thumbprint(certificate, thumbprint))
 		return NULL;
-	return cstring_to_text_with_len(thumbprint, BINDING_THUMBPRINT_LEN);
+	return cstring_to_text_with_len(thumbprint, SCT_THUMBPRINT_LEN);
 }
 
 /*

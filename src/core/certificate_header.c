@@ -11,7 +11,7 @@
 #include "base64url.h"
 #include "certificate.h"
 #include "certificate_header.h"
-#include "percent.h"
+#include "characters.h"
 
 #define PEM_BOUNDARY	"-----"
 #define PEM_BEGIN		"-----BEGIN CERTIFICATE-----"

@@ -6,20 +6,8 @@
 
 #include "base64url.h"
 #include "client_jwk.h"
-#include "crypto.h"
 #include "x509.h"
 #include "x509_info.h"
-
-static SctReason
-thumbprint_of(const void *data, size_t len, char *thumbprint)
-{
-	uint8		digest[SCT_SHA256_LEN];
-	SctReason	reason = sct_crypto_sha256(data, len, digest);
-
-	if (reason == SCT_OK)
-		sct_base64url_encode(digest, sizeof(digest), thumbprint);
-	return reason;
-}
 
 static bool
 is_known_type(const SctJson *json, const SctJsonNode *node)
@@ -73,7 +61,7 @@ read_x5c(const SctJson *json, const SctJsonNode *x5c, const SctJwk *jwk,
 	if (!sct_x509_jwk(x509, &certified) || !same_key(&certified, jwk))
 		reason = SCT_X5C_KEY;
 	sct_x509_free(x509);
-	return reason == SCT_OK ? thumbprint_of(der, len, thumbprint) : reason;
+	return reason == SCT_OK ? sct_thumbprint_bytes(der, len, thumbprint) : reason;
 }
 
 SctReason
@@ -82,8 +70,7 @@ sct_client_jwk_read(const SctJson *json, const SctJsonNode *node, bool by_key,
 {
 	const SctJsonNode *x5c;
 	const SctJsonNode *x5t;
-	char		certificate[SCT_CLIENT_THUMBPRINT_LEN];
-	char		canonical[SCT_JWK_CANONICAL_MAX];
+	char		certificate[SCT_THUMBPRINT_LEN];
 	SctJwk		jwk;
 	SctReason	reason;
 
@@ -109,7 +96,7 @@ sct_client_jwk_read(const SctJson *json, const SctJsonNode *node, bool by_key,
 		 memcmp(x5t->value, certificate, sizeof(certificate)) != 0))
 		return SCT_X5C_KEY;
 	if (by_key)
-		return thumbprint_of(canonical, sct_jwk_canonical(&jwk, canonical), thumbprint);
+		return sct_thumbprint_key(&jwk, thumbprint);
 	memcpy(thumbprint, certificate, sizeof(certificate));
 	return SCT_OK;
 }

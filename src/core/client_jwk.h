@@ -6,9 +6,7 @@
 #ifndef SCT_CLIENT_JWK_H
 #define SCT_CLIENT_JWK_H
 
-#include "jwk.h"
-
-#define SCT_CLIENT_THUMBPRINT_LEN	43	/* base64url of a SHA-256 */
+#include "thumbprint.h"
 
 /*
  * Reads one key of a set.  The thumbprint, no NUL, is that of the key (RFC 7638)

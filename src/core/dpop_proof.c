@@ -20,9 +20,6 @@
 
 #define MAX_ACCESS_TOKEN	65536
 
-StaticAssertDecl(SCT_JKT_LEN == SCT_BASE64URL_ENCODED_LEN(SCT_SHA256_LEN),
-				 "length of a thumbprint's text");
-
 /*
  * Reads a NumericDate (RFC 7519 2): any JSON number, fraction and exponent
  * included.
@@ -196,7 +193,7 @@ check_claims(const SctJson *claims, const SctDpopRequest *request,
 	if (request->ath == NULL && ath != NULL)
 		return SCT_ATH_UNEXPECTED;
 	if (request->ath != NULL &&
-		!claim_equals(ath, request->ath, SCT_JKT_LEN))
+		!claim_equals(ath, request->ath, SCT_THUMBPRINT_LEN))
 		return SCT_ATH;
 
 	proof->jti = jti->value;
@@ -291,8 +288,8 @@ sct_dpop_verify(const char *proof, size_t len, const SctDpopRequest *request,
 	result->claims = result->payload;
 	sct_base64url_encode(thumbprint, SCT_SHA256_LEN, result->jkt);
 	if (request->jkt != NULL &&
-		(request->jkt_len != SCT_JKT_LEN ||
-		 memcmp(request->jkt, result->jkt, SCT_JKT_LEN) != 0))
+		(request->jkt_len != SCT_THUMBPRINT_LEN ||
+		 memcmp(request->jkt, result->jkt, SCT_THUMBPRINT_LEN) != 0))
 		return SCT_JKT;
 	return SCT_OK;
 }
@@ -312,14 +309,14 @@ sct_dpop_digest(const char *server, size_t server_len,
 				const SctDpopRequest *request, const SctDpopProof *proof,
 				uint8 *digest)
 {
-	char		buf[SCT_DPOP_MAX_SERVER + SCT_JKT_LEN + SCT_DPOP_MAX_HTM +
+	char		buf[SCT_DPOP_MAX_SERVER + SCT_THUMBPRINT_LEN + SCT_DPOP_MAX_HTM +
 					SCT_URI_MAX_LEN + SCT_DPOP_MAX_JTI + 5 * 4];
 	char	   *end = buf;
 
 	if (server_len > SCT_DPOP_MAX_SERVER || request->htm_len > SCT_DPOP_MAX_HTM)
 		return SCT_INTERNAL;
 	end = digest_part(end, server, server_len);
-	end = digest_part(end, proof->jkt, SCT_JKT_LEN);
+	end = digest_part(end, proof->jkt, SCT_THUMBPRINT_LEN);
 	end = digest_part(end, request->htm, request->htm_len);
 	end = digest_part(end, request->htu, request->htu_len);
 	end = digest_part(end, proof->jti, proof->jti_len);
@@ -329,9 +326,6 @@ sct_dpop_digest(const char *server, size_t server_len,
 SctReason
 sct_dpop_ath(const char *access_token, size_t len, char *ath)
 {
-	uint8		digest[SCT_SHA256_LEN];
-	SctReason	reason;
-
 	if (len == 0 || len > MAX_ACCESS_TOKEN)
 		return SCT_ACCESS_TOKEN;
 	for (size_t i = 0; i < len; i++)
@@ -339,19 +333,5 @@ sct_dpop_ath(const char *access_token, size_t len, char *ath)
 		if (access_token[i] < 0x20 || access_token[i] > 0x7e)
 			return SCT_ACCESS_TOKEN;
 	}
-	reason = sct_crypto_sha256(access_token, len, digest);
-	if (reason == SCT_OK)
-		sct_base64url_encode(digest, SCT_SHA256_LEN, ath);
-	return reason;
-}
-
-SctReason
-sct_dpop_jkt(const SctJwk *jwk, char *jkt)
-{
-	uint8		thumbprint[SCT_SHA256_LEN];
-	SctReason	reason = thumbprint_of(jwk, thumbprint);
-
-	if (reason == SCT_OK)
-		sct_base64url_encode(thumbprint, SCT_SHA256_LEN, jkt);
-	return reason;
+	return sct_thumbprint_bytes(access_token, len, ath);
 }

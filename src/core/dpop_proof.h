@@ -6,7 +6,7 @@
 #ifndef SCT_DPOP_PROOF_H
 #define SCT_DPOP_PROOF_H
 
-#include "crypto.h"
+#include "thumbprint.h"
 #include "uri.h"
 
 #define SCT_DPOP_MAX_LEN		8192	/* characters of a proof */
@@ -14,7 +14,6 @@
 #define SCT_DPOP_MAX_HTM		64		/* bytes */
 #define SCT_DPOP_MAX_SERVER		256		/* bytes of a server's name */
 #define SCT_DPOP_MAX_NONCE		256		/* characters */
-#define SCT_JKT_LEN				43		/* base64url of a SHA-256 */
 
 /* Times in microseconds since 1970-01-01 UTC, lengths of time in microseconds. */
 typedef struct SctDpopRequest
@@ -46,7 +45,7 @@ typedef struct SctDpopProof
 	bool		has_iat;
 	int64		iat;
 	SctJwk		jwk;
-	char		jkt[SCT_JKT_LEN];
+	char		jkt[SCT_THUMBPRINT_LEN];
 	const char *jti;
 	size_t		jti_len;
 	const char *nonce;			/* NULL when the claim is absent */
@@ -90,8 +89,5 @@ extern SctReason sct_dpop_digest(const char *server, size_t server_len,
  * (RFC 6749 A.12).
  */
 extern SctReason sct_dpop_ath(const char *access_token, size_t len, char *ath);
-
-/* jkt of a key: base64url of its SHA-256 thumbprint (RFC 9449 6.1). */
-extern SctReason sct_dpop_jkt(const SctJwk *jwk, char *jkt);
 
 #endif							/* SCT_DPOP_PROOF_H */

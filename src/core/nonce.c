@@ -49,7 +49,7 @@ compute_mac(const SctNonce *nonce, const uint8 *key, const SctNonceScope *scope,
 			const SctNonceClock *clock, uint8 *mac)
 {
 	uint8		data[DOMAIN_LEN + AT_MAC + 3 * NUMBER_LEN +
-					 SCT_DPOP_MAX_SERVER + SCT_JKT_LEN];
+					 SCT_DPOP_MAX_SERVER + SCT_THUMBPRINT_LEN];
 	uint8	   *p = data;
 
 	if (scope->server_len == 0 || scope->server_len > SCT_DPOP_MAX_SERVER)
@@ -68,8 +68,8 @@ compute_mac(const SctNonce *nonce, const uint8 *key, const SctNonceScope *scope,
 	p += scope->server_len;
 	if (nonce->form == SCT_NONCE_BOUND)
 	{
-		memcpy(p, scope->jkt, SCT_JKT_LEN);
-		p += SCT_JKT_LEN;
+		memcpy(p, scope->jkt, SCT_THUMBPRINT_LEN);
+		p += SCT_THUMBPRINT_LEN;
 	}
 	return sct_crypto_hmac(key, data, (size_t) (p - data), mac);
 }

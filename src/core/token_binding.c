@@ -8,7 +8,6 @@
  */
 #include "../compat.h"
 
-#include "base64url.h"
 #include "token_binding.h"
 
 /* TokenBindingType (RFC 8471 3.1); others are ignored. */
@@ -216,17 +215,6 @@ binding_verify(const TokenBinding *binding, const uint8 *ekm, SctReason refusal)
 	return reason == SCT_KEY || reason == SCT_SIGNATURE ? refusal : reason;
 }
 
-static SctReason
-id_hash(Bytes id, char *tbh)
-{
-	uint8		digest[SCT_SHA256_LEN];
-	SctReason	reason = sct_crypto_sha256(id.at, id.len, digest);
-
-	if (reason == SCT_OK)
-		sct_base64url_encode(digest, sizeof(digest), tbh);
-	return reason;
-}
-
 SctReason
 sct_token_binding_verify(const uint8 *message, size_t len, const uint8 *ekm,
 						 int key_parameters, SctTokenBindings *result)
@@ -259,9 +247,11 @@ sct_token_binding_verify(const uint8 *message, size_t len, const uint8 *ekm,
 		return reason;
 
 	result->has_referred = referred != NULL && is_known(referred);
-	reason = id_hash(provided->id, result->provided_tbh);
+	reason = sct_thumbprint_bytes(provided->id.at, provided->id.len,
+								  result->provided_tbh);
 	if (reason == SCT_OK && result->has_referred)
-		reason = id_hash(referred->id, result->referred_tbh);
+		reason = sct_thumbprint_bytes(referred->id.at, referred->id.len,
+									  result->referred_tbh);
 	return reason;
 }
 
@@ -273,5 +263,5 @@ sct_token_binding_hash(const uint8 *id, size_t len, char *tbh)
 
 	if (!take_id(&bytes, &binding) || bytes.len > 0)
 		return SCT_MALFORMED;
-	return id_hash(binding.id, tbh);
+	return sct_thumbprint_bytes(binding.id.at, binding.id.len, tbh);
 }

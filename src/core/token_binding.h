@@ -6,9 +6,8 @@
 #ifndef SCT_TOKEN_BINDING_H
 #define SCT_TOKEN_BINDING_H
 
-#include "crypto.h"
+#include "thumbprint.h"
 
-#define SCT_TBH_LEN				43	/* base64url of a SHA-256 */
 #define SCT_TB_EKM_LEN			32	/* exported keying material (RFC 8471 3.3) */
 #define SCT_TB_MAX_LEN			65537	/* bytes of a message */
 #define SCT_TB_MAX_BINDINGS		8
@@ -26,9 +25,9 @@ typedef enum SctTbKeyParameters
 /* The keys that a message proved, by the hashes of their Token Binding IDs. */
 typedef struct SctTokenBindings
 {
-	char		provided_tbh[SCT_TBH_LEN];
+	char		provided_tbh[SCT_THUMBPRINT_LEN];
 	bool		has_referred;
-	char		referred_tbh[SCT_TBH_LEN];
+	char		referred_tbh[SCT_THUMBPRINT_LEN];
 } SctTokenBindings;
 
 /*
@@ -55,7 +54,7 @@ extern SctReason sct_token_binding_verify(const uint8 *message, size_t len,
 										  SctTokenBindings *result);
 
 /*
- * tbh of a TokenBindingID: base64url of its SHA-256, SCT_TBH_LEN characters
+ * tbh of a TokenBindingID: base64url of its SHA-256, SCT_THUMBPRINT_LEN characters
  * (draft-ietf-oauth-token-binding-08 3).  SCT_MALFORMED unless its length is that
  * of one ID; the key inside is not looked at.
  */

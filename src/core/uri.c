@@ -8,7 +8,7 @@
  */
 #include "../compat.h"
 
-#include "percent.h"
+#include "characters.h"
 #include "uri.h"
 
 #define TRIPLET_LEN	3			/* %XX */

@@ -14,6 +14,7 @@
 
 #include "mb/pg_wchar.h"
 
+#include "characters.h"
 #include "x509_dn.h"
 #include "x509_name.h"
 
@@ -48,25 +49,13 @@ is_special(char c)
 	return c != '\0' && strchr("\"+,;<>\\", c) != NULL;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* The byte that two hexadecimal digits at text stand for, or -1. */
 static int
 hex_pair(const char *text, size_t len)
 {
-	if (len < 2 || hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0)
+	if (len < 2 || sct_hex_value(text[0]) < 0 || sct_hex_value(text[1]) < 0)
 		return -1;
-	return hex_digit(text[0]) << 4 | hex_digit(text[1]);
+	return sct_hex_value(text[0]) << 4 | sct_hex_value(text[1]);
 }
 
 static void

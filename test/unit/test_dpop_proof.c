@@ -229,7 +229,7 @@ texts(void)
 		"a.b.c."
 	};
 	SctDpopRequest request = {0};
-	char		ath[SCT_JKT_LEN];
+	char		ath[SCT_THUMBPRINT_LEN];
 	bool		refused = true;
 
 	ok(sct_dpop_verify(NULL, 0, &request, &result) == SCT_MISSING,

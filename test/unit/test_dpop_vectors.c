@@ -85,7 +85,7 @@ is_expected(char **field, SctReason reason)
 		return reason != SCT_OK && strcmp(error, field[C_ERROR]) == 0;
 	return reason == SCT_OK &&
 		(absent(field[C_PROOF_JKT]) ||
-		 memcmp(result.jkt, field[C_PROOF_JKT], SCT_JKT_LEN) == 0);
+		 memcmp(result.jkt, field[C_PROOF_JKT], SCT_THUMBPRINT_LEN) == 0);
 }
 
 static void
@@ -93,7 +93,7 @@ run_case(char **field)
 {
 	SctDpopRequest request = {0};
 	char		htu[SCT_URI_MAX_LEN + 1];
-	char		ath[SCT_JKT_LEN];
+	char		ath[SCT_THUMBPRINT_LEN];
 	size_t		htu_len = unhex(field[C_HTU]);
 	size_t		proof_len = unhex(field[C_PROOF]);
 	SctReason	reason;

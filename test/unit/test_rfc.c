@@ -381,10 +381,10 @@ check_thumbprint(const Thumbprint *example, SctHash hash, const char *hash_name)
 	   "%s: %s thumbprint", example->source, hash_name);
 	if (same && hash == SCT_SHA256)
 	{
-		char		jkt[SCT_JKT_LEN];
+		char		jkt[SCT_THUMBPRINT_LEN];
 
-		ok(sct_dpop_jkt(&jwk, jkt) == SCT_OK &&
-		   memcmp(jkt, example->hashes[hash], SCT_JKT_LEN) == 0,
+		ok(sct_thumbprint_key(&jwk, jkt) == SCT_OK &&
+		   memcmp(jkt, example->hashes[hash], SCT_THUMBPRINT_LEN) == 0,
 		   "%s: jkt", example->source);
 	}
 }
@@ -485,16 +485,16 @@ static void
 check_proof(const ProofExample *example)
 {
 	SctDpopRequest request = request_of(example, example->iat);
-	char		ath[SCT_JKT_LEN];
+	char		ath[SCT_THUMBPRINT_LEN];
 
 	request.jkt = proof_jkt;
-	request.jkt_len = SCT_JKT_LEN;
+	request.jkt_len = SCT_THUMBPRINT_LEN;
 	ok(verify(example, &request) == SCT_OK, "%s is good at its iat",
 	   example->claim);
 	ok(result.alg == SCT_ALG_ES256 && result.iat == example->iat * SECOND &&
 	   result.jti_len == strlen(example->jti) &&
 	   memcmp(result.jti, example->jti, result.jti_len) == 0 &&
-	   memcmp(result.jkt, proof_jkt, SCT_JKT_LEN) == 0 &&
+	   memcmp(result.jkt, proof_jkt, SCT_THUMBPRINT_LEN) == 0 &&
 	   result.nonce == NULL &&
 	   (result.ath != NULL) == (example->ath != NULL),
 	   "%s says what the RFC says", example->claim);
@@ -518,7 +518,7 @@ check_proof(const ProofExample *example)
 	   example->claim);
 	request = request_of(example, example->iat);
 	request.jkt = thumbprints[0].hashes[SCT_SHA256];
-	request.jkt_len = SCT_JKT_LEN;
+	request.jkt_len = SCT_THUMBPRINT_LEN;
 	ok(verify(example, &request) == SCT_JKT, "%s is of its key",
 	   example->claim);
 	request = request_of(example, example->iat);
@@ -531,7 +531,7 @@ check_proof(const ProofExample *example)
 	{
 		ok(sct_dpop_ath(example->access_token, strlen(example->access_token),
 						ath) == SCT_OK &&
-		   memcmp(ath, example->ath, SCT_JKT_LEN) == 0,
+		   memcmp(ath, example->ath, SCT_THUMBPRINT_LEN) == 0,
 		   "%s: ath of its access token", example->claim);
 		request.ath = NULL;
 		ok(verify(example, &request) == SCT_ATH_UNEXPECTED,

@@ -92,7 +92,7 @@ id_hash(const uint8 *id, size_t len, char *tbh)
 static bool
 same_tbh(const char *a, const char *b)
 {
-	return memcmp(a, b, SCT_TBH_LEN) == 0;
+	return memcmp(a, b, SCT_THUMBPRINT_LEN) == 0;
 }
 
 /* base64url of a SHA-256 */
@@ -279,8 +279,8 @@ is_tbh_of(const char *tbh, const Made *made)
 {
 	uint8		id[3 + MAX_KEY];
 	size_t		len = put_id(id, made);
-	char		expected[SCT_TBH_LEN];
-	char		hashed[SCT_TBH_LEN];
+	char		expected[SCT_THUMBPRINT_LEN];
+	char		hashed[SCT_THUMBPRINT_LEN];
 
 	tbh_of(id, len, expected);
 	return same_tbh(tbh, expected) &&
@@ -621,14 +621,14 @@ connections(void)
 	Made		list[2];
 	uint8		message[MAX_MESSAGE];
 	size_t		len = put_message(message, &here, 1);
-	char		tbh[SCT_TBH_LEN];
+	char		tbh[SCT_THUMBPRINT_LEN];
 
 	ok(verify(message, len, ekm, SCT_TB_ECDSAP256) == SCT_OK &&
 	   verify(message, len, other_ekm,
 			  SCT_TB_ECDSAP256) == SCT_PROVIDED_SIGNATURE &&
 	   verify(message, len, ekm, SCT_TB_ECDSAP256) == SCT_OK,
 	   "a message is refused on another connection right after it was accepted");
-	memcpy(tbh, result.provided_tbh, SCT_TBH_LEN);
+	memcpy(tbh, result.provided_tbh, SCT_THUMBPRINT_LEN);
 	len = put_message(message, &there, 1);
 	ok(verify(message, len, other_ekm, SCT_TB_ECDSAP256) == SCT_OK &&
 	   same_tbh(result.provided_tbh, tbh),
@@ -666,7 +666,7 @@ framing(void)
 	size_t		len = put_message(message, &good, 1);
 	uint8		id[3 + MAX_KEY];
 	size_t		id_len = put_id(id, &good);
-	char		tbh[SCT_TBH_LEN];
+	char		tbh[SCT_THUMBPRINT_LEN];
 	bool		refused = true;
 
 	ok(len == 139, "a message with one P-256 key has 139 bytes");
@@ -897,12 +897,12 @@ vectors(void)
 	{
 		if (strcmp(field[0], "id") == 0 && count == 3)
 		{
-			char		tbh[SCT_TBH_LEN];
+			char		tbh[SCT_THUMBPRINT_LEN];
 			size_t		len = unhex(field[1]);
 
 			ids++;
 			if (id_hash((uint8 *) field[1], len, tbh) == SCT_OK &&
-				strlen(field[2]) == SCT_TBH_LEN && same_tbh(tbh, field[2]))
+				strlen(field[2]) == SCT_THUMBPRINT_LEN && same_tbh(tbh, field[2]))
 				right_ids++;
 			continue;
 		}

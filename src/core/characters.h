@@ -1,9 +1,10 @@
 /*
- * percent.h
- *		The characters of percent-encoding (RFC 3986 2.1 and 2.3).
+ * characters.h
+ *		Classes of characters that several texts share: URIs (RFC 3986), headers,
+ *		distinguished names (RFC 4514).
  */
-#ifndef SCT_PERCENT_H
-#define SCT_PERCENT_H
+#ifndef SCT_CHARACTERS_H
+#define SCT_CHARACTERS_H
 
 /* The value of a hexadecimal digit, or -1. */
 static inline int
@@ -18,7 +19,7 @@ sct_hex_value(char c)
 	return -1;
 }
 
-/* Is it one that every encoder leaves as it is? */
+/* Is it one that percent-encoding leaves as it is (RFC 3986 2.3)? */
 static inline bool
 sct_is_unreserved(char c)
 {
@@ -27,4 +28,4 @@ sct_is_unreserved(char c)
 		c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-#endif							/* SCT_PERCENT_H */
+#endif							/* SCT_CHARACTERS_H */
