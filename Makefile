@@ -19,7 +19,9 @@ OBJS        = src/sctoken.o \
 		src/audit.o \
 		src/binding.o \
 		src/cache.o \
+		src/certificate.o \
 		src/challenge.o \
+		src/client_authentication.o \
 		src/confirm.o \
 		src/dpop.o \
 		src/dpop_check.o \
@@ -51,10 +53,12 @@ OBJS        = src/sctoken.o \
 		src/token.o \
 		src/transaction.o \
 		src/trigger.o \
+		src/trust_anchor.o \
 		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
 		src/core/crypto.o \
+		src/core/digest_cache.o \
 		src/core/dpop_proof.o \
 		src/core/json.o \
 		src/core/jwk.o \
@@ -64,7 +68,12 @@ OBJS        = src/sctoken.o \
 		src/core/reason.o \
 		src/core/token.o \
 		src/core/uri.o \
-		src/core/x509.o
+		src/core/x509.o \
+		src/core/x509_cache.o \
+		src/core/x509_dn.o \
+		src/core/x509_info.o \
+		src/core/x509_name.o \
+		src/core/x509_store.o
 
 # PostgreSQL's headers as the system's: -Wextra is to judge this code, not them.
 PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
@@ -72,7 +81,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

@@ -380,6 +380,38 @@ COMMENT ON FUNCTION sctoken.token_family_id(text) IS
 'The family that a refresh token names: a routing key. Null for null and for what has not the form of our tokens. Says nothing of whether the token is genuine';
 
 --
+-- Client certificates (RFC 8705)
+--
+
+CREATE FUNCTION sctoken.certificate_thumbprint(certificate bytea)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_certificate_thumbprint'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.certificate_thumbprint(bytea) IS
+'x5t#S256 of a certificate: base64url of the SHA-256 over its DER (RFC 8705 3.1). certificate: DER; only its outline is checked (one SEQUENCE of SEQUENCE, SEQUENCE and BIT STRING that fills the value). Null for null. Error 22023: not that';
+
+CREATE FUNCTION sctoken.certificate_info(certificate bytea)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'sctoken_certificate_info'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION sctoken.certificate_info(bytea) IS
+'What a certificate in DER says, nothing of it verified: subject and issuer (RFC 4514), serial (hexadecimal), not_before and not_after (RFC 3339, both inclusive), ca (may it issue others), extended_key_usage (names or OIDs; no member: any use), san with dns, uri, ip and email (bytes that are no visible ASCII as \xx), key with type, bits and jkt (RFC 7638, where JWK has such a key), x5t#S256. Null for null. Error 22023: not one certificate in DER';
+
+CREATE FUNCTION sctoken.certificate_matches(certificate bytea, member text, value text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_certificate_matches'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION sctoken.certificate_matches(bytea, text, text) IS
+'Does a client''s own certificate bear the name that the client has registered (RFC 8705 2.1.2)? Says nothing of who issued it: certificate_authenticate does. certificate: DER. member: tls_client_auth_subject_dn (value in RFC 4514), tls_client_auth_san_dns, tls_client_auth_san_uri, tls_client_auth_san_ip or tls_client_auth_san_email. Compared as names: a DN attribute by attribute, in order, whatever string type and ASCII case; a DNS name in any case; a URI byte by byte, and a SPIFFE ID only where it is the one URI; an address in binary; a mailbox with its local part as it is. No fallback to the CN, no wildcard. False, never null, for null and for what is no certificate. Errors: 22023 another member, or a value that certificate_name_valid refuses';
+
+CREATE FUNCTION sctoken.certificate_name_valid(member text, value text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_certificate_name_valid'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION sctoken.certificate_name_valid(text, text) IS
+'May a client register this value of a member of RFC 8705 2.1.2 (see certificate_matches)? False: empty, no RFC 4514 string with known attribute types or OIDs, a DNS name with a wildcard, no URI, no IP address, no mailbox. Null for null. Error 22023: another member';
+
+--
 -- DPoP
 --
 
@@ -498,7 +530,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_issue'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb) IS
-'Starts a token family and gives its first refresh token. Call it in FROM: SELECT (f(..)).* would run it once for each column. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf and proof disagree), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
+'Starts a token family and gives its first refresh token. Call it in FROM: SELECT (f(..)).* would run it once for each column. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: of the client''s TLS connection, DER (see certificate_from_header); its x5t#S256 counts as presented. context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf disagrees with proof or certificate), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
 
 CREATE FUNCTION sctoken.rotate(
     refresh_token text,
@@ -515,7 +547,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_rotate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rotate(text, text, text, text[], jsonb, text, text, text, bytea, jsonb) IS
-'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Call it in FROM: SELECT (f(..)).* would run it once for each column. Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: not yet supported (0A000). context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm or htu; 25006 in a read-only transaction; 40001 at SERIALIZABLE, and at REPEATABLE READ beside a bulk revocation, having changed nothing';
+'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Call it in FROM: SELECT (f(..)).* would run it once for each column. Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: of the client''s TLS connection, DER (see certificate_from_header); its x5t#S256 counts as presented. context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm, htu or certificate; 25006 in a read-only transaction; 40001 at SERIALIZABLE, and at REPEATABLE READ beside a bulk revocation, having changed nothing';
 
 CREATE FUNCTION sctoken.introspect(token text)
 RETURNS jsonb
@@ -544,6 +576,143 @@ REVOKE ALL ON FUNCTION
     sctoken.introspect(text),
     sctoken.revoke(text, text, text),
     sctoken.revoke_family(uuid, text)
+FROM PUBLIC;
+
+--
+-- Client authentication by certificate (RFC 8705 2)
+--
+
+CREATE FUNCTION sctoken.trust_anchor_valid(kind text, der bytea)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'sctoken_trust_anchor_valid'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+COMMENT ON FUNCTION sctoken.trust_anchor_valid(text, bytea) IS
+'Internal: may der be the row of trust_anchor with this kind';
+
+CREATE TABLE sctoken.trust_anchor_set (
+    name text NOT NULL,
+    crl_check text NOT NULL DEFAULT 'if_present',
+    max_depth integer NOT NULL DEFAULT 4,
+    partial_chain boolean NOT NULL DEFAULT false,
+    strict boolean NOT NULL DEFAULT false,
+    CONSTRAINT trust_anchor_set_pkey PRIMARY KEY (name),
+    CONSTRAINT trust_anchor_set_name_check
+        CHECK (pg_catalog.octet_length(name) OPERATOR(pg_catalog.>=) 1 AND
+               pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 1024),
+    CONSTRAINT trust_anchor_set_crl_check_check
+        CHECK (crl_check OPERATOR(pg_catalog.=) ANY (ARRAY['if_present', 'leaf', 'chain'])),
+    CONSTRAINT trust_anchor_set_max_depth_check
+        CHECK (max_depth OPERATOR(pg_catalog.>=) 0 AND max_depth OPERATOR(pg_catalog.<=) 8)
+);
+COMMENT ON TABLE sctoken.trust_anchor_set IS
+'Sets of trusted CAs, one for each group of clients: any CA of a set can make a certificate with any name, so clients of different CAs belong to different sets (RFC 8705 7.4). Plain DML; a change holds from the next call on, in every session';
+COMMENT ON COLUMN sctoken.trust_anchor_set.name IS 'Name of the set';
+COMMENT ON COLUMN sctoken.trust_anchor_set.crl_check IS 'Which certificates a CRL of the set must cover: if_present (default) none, leaf the client''s own, chain all but the trusted one. A CRL that covers a certificate always counts; when it is out of date, the certificate is refused';
+COMMENT ON COLUMN sctoken.trust_anchor_set.max_depth IS 'How many CAs may stand between a client''s certificate and the trusted one, 0 to 8; default 4';
+COMMENT ON COLUMN sctoken.trust_anchor_set.partial_chain IS 'Whether a CA of the set that is not self-signed is trusted by itself; default false: the chain must reach a self-signed one';
+COMMENT ON COLUMN sctoken.trust_anchor_set.strict IS 'Whether certificates that break RFC 5280 in form are refused (OpenSSL''s X509_V_FLAG_X509_STRICT), which many private CAs do; default false';
+
+CREATE TABLE sctoken.trust_anchor (
+    set_name text NOT NULL,
+    kind text NOT NULL DEFAULT 'certificate',
+    der bytea NOT NULL,
+    enabled boolean NOT NULL DEFAULT true,
+    CONSTRAINT trust_anchor_set_name_fkey
+        FOREIGN KEY (set_name) REFERENCES sctoken.trust_anchor_set (name) ON DELETE CASCADE,
+    CONSTRAINT trust_anchor_kind_check
+        CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['certificate', 'crl'])),
+    CONSTRAINT trust_anchor_der_check
+        CHECK (sctoken.trust_anchor_valid(kind, der))
+);
+CREATE UNIQUE INDEX trust_anchor_set_name_sha256_idx ON sctoken.trust_anchor (set_name, pg_catalog.sha256(der));
+COMMENT ON TABLE sctoken.trust_anchor IS
+'The CAs and CRLs of the sets. Plain DML; a row that is added, disabled or deleted holds from the next call on, in every session';
+COMMENT ON COLUMN sctoken.trust_anchor.set_name IS 'Set it belongs to';
+COMMENT ON COLUMN sctoken.trust_anchor.kind IS 'certificate (default): of a CA; crl: a list of revoked certificates (RFC 5280 5), to be replaced before its nextUpdate';
+COMMENT ON COLUMN sctoken.trust_anchor.der IS 'It, in DER: a certificate of at most 16 kB that may issue others, or a CRL of at most 1 MB';
+COMMENT ON COLUMN sctoken.trust_anchor.enabled IS 'false: as if the row were not there';
+
+CREATE TABLE sctoken.tls_client_auth (
+    client_id text NOT NULL,
+    set_name text NOT NULL,
+    tls_client_auth_subject_dn text,
+    tls_client_auth_san_dns text,
+    tls_client_auth_san_uri text,
+    tls_client_auth_san_ip text,
+    tls_client_auth_san_email text,
+    CONSTRAINT tls_client_auth_pkey PRIMARY KEY (client_id),
+    CONSTRAINT tls_client_auth_set_name_fkey
+        FOREIGN KEY (set_name) REFERENCES sctoken.trust_anchor_set (name),
+    CONSTRAINT tls_client_auth_one_member_check
+        CHECK (pg_catalog.num_nonnulls(tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri,
+                                       tls_client_auth_san_ip, tls_client_auth_san_email) OPERATOR(pg_catalog.=) 1),
+    CONSTRAINT tls_client_auth_subject_dn_check
+        CHECK (sctoken.certificate_name_valid('tls_client_auth_subject_dn', tls_client_auth_subject_dn)),
+    CONSTRAINT tls_client_auth_san_dns_check
+        CHECK (sctoken.certificate_name_valid('tls_client_auth_san_dns', tls_client_auth_san_dns)),
+    CONSTRAINT tls_client_auth_san_uri_check
+        CHECK (sctoken.certificate_name_valid('tls_client_auth_san_uri', tls_client_auth_san_uri)),
+    CONSTRAINT tls_client_auth_san_ip_check
+        CHECK (sctoken.certificate_name_valid('tls_client_auth_san_ip', tls_client_auth_san_ip)),
+    CONSTRAINT tls_client_auth_san_email_check
+        CHECK (sctoken.certificate_name_valid('tls_client_auth_san_email', tls_client_auth_san_email))
+);
+COMMENT ON TABLE sctoken.tls_client_auth IS
+'Clients that authenticate by a certificate of a trusted CA (RFC 8705 2.1): whose CA, and the one name that the certificate must bear. Plain DML; a change holds from the next call on';
+COMMENT ON COLUMN sctoken.tls_client_auth.client_id IS 'OAuth client_id';
+COMMENT ON COLUMN sctoken.tls_client_auth.set_name IS 'The set of trusted CAs';
+COMMENT ON COLUMN sctoken.tls_client_auth.tls_client_auth_subject_dn IS 'Subject (RFC 4514); null: another member says it';
+COMMENT ON COLUMN sctoken.tls_client_auth.tls_client_auth_san_dns IS 'DNS name, no wildcard; null: another member says it';
+COMMENT ON COLUMN sctoken.tls_client_auth.tls_client_auth_san_uri IS 'URI, for example a SPIFFE ID; null: another member says it';
+COMMENT ON COLUMN sctoken.tls_client_auth.tls_client_auth_san_ip IS 'IPv4 or IPv6 address; null: another member says it';
+COMMENT ON COLUMN sctoken.tls_client_auth.tls_client_auth_san_email IS 'Mailbox; null: another member says it';
+
+CREATE TABLE sctoken.client_certificate (
+    client_id text NOT NULL,
+    match text NOT NULL DEFAULT 'certificate',
+    thumbprint text NOT NULL,
+    check_validity boolean NOT NULL DEFAULT true,
+    not_before timestamptz,
+    not_after timestamptz,
+    CONSTRAINT client_certificate_pkey PRIMARY KEY (client_id, match, thumbprint),
+    CONSTRAINT client_certificate_match_check
+        CHECK (match OPERATOR(pg_catalog.=) ANY (ARRAY['certificate', 'key'])),
+    CONSTRAINT client_certificate_thumbprint_check
+        CHECK (thumbprint OPERATOR(pg_catalog.~) '^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$')
+);
+COMMENT ON TABLE sctoken.client_certificate IS
+'Certificates, or their keys, with which clients authenticate whoever issued them (RFC 8705 2.2): several at a time while one is renewed. Plain DML; a change holds from the next call on';
+COMMENT ON COLUMN sctoken.client_certificate.client_id IS 'OAuth client_id';
+COMMENT ON COLUMN sctoken.client_certificate.match IS 'certificate (default): this certificate and no other; key: every certificate with this key, so that a renewal needs no new row';
+COMMENT ON COLUMN sctoken.client_certificate.thumbprint IS 'match certificate: x5t#S256 (certificate_thumbprint); match key: thumbprint of the key as JWK (jwk_thumbprint, or jkt of certificate_info)';
+COMMENT ON COLUMN sctoken.client_certificate.check_validity IS 'Whether the certificate''s own dates count; default true';
+COMMENT ON COLUMN sctoken.client_certificate.not_before IS 'When the registration begins to count; null: at once';
+COMMENT ON COLUMN sctoken.client_certificate.not_after IS 'Until when it counts; null: for ever';
+
+SELECT pg_catalog.pg_extension_config_dump('sctoken.trust_anchor_set', '');
+SELECT pg_catalog.pg_extension_config_dump('sctoken.trust_anchor', '');
+SELECT pg_catalog.pg_extension_config_dump('sctoken.tls_client_auth', '');
+SELECT pg_catalog.pg_extension_config_dump('sctoken.client_certificate', '');
+
+CREATE FUNCTION sctoken.certificate_authenticate(
+    client_id text,
+    certificate bytea,
+    chain bytea[] DEFAULT NULL,
+    at timestamptz DEFAULT NULL,
+    OUT valid boolean,
+    OUT method text,
+    OUT reason text,
+    OUT x5t text,
+    OUT subject text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'sctoken_certificate_authenticate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz) IS
+'Authenticates a client by the certificate of its TLS connection (RFC 8705 2), as registered in tls_client_auth or client_certificate. The TLS server must have seen that the client holds the key. certificate: the client''s own, DER; null: none was presented. chain: what else the client sent, in any order, at most 8; null: nothing. at: the clock to compare with; null: the wall clock. valid: never null. method: tls_client_auth or self_signed_tls_client_auth; null: none is registered. reason: null when valid, else a stable word; the answer to the client is invalid_client for each (RFC 6749 5.2). x5t: the certificate''s x5t#S256, for cnf. subject: RFC 4514, for the log. Reads the latest committed state, writes nothing, never uses the network, runs on a standby. Errors: 22004 client_id or an element of chain is null; 22023 a malformed client_id, more than 8 in chain, at is infinite';
+
+REVOKE ALL ON FUNCTION
+    sctoken.trust_anchor_valid(text, bytea),
+    sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz)
 FROM PUBLIC;
 
 --
@@ -774,6 +943,24 @@ CREATE TRIGGER invalidate_cache_truncate
     FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
 ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_row;
 ALTER TABLE sctoken.dpop_replay_marker ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+CREATE TRIGGER invalidate_cache_row
+    AFTER INSERT OR UPDATE OR DELETE ON sctoken.trust_anchor_set
+    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
+CREATE TRIGGER invalidate_cache_truncate
+    AFTER TRUNCATE ON sctoken.trust_anchor_set
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
+ALTER TABLE sctoken.trust_anchor_set ENABLE ALWAYS TRIGGER invalidate_cache_row;
+ALTER TABLE sctoken.trust_anchor_set ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
+
+CREATE TRIGGER invalidate_cache_row
+    AFTER INSERT OR UPDATE OR DELETE ON sctoken.trust_anchor
+    FOR EACH ROW EXECUTE FUNCTION sctoken.invalidate_cache();
+CREATE TRIGGER invalidate_cache_truncate
+    AFTER TRUNCATE ON sctoken.trust_anchor
+    FOR EACH STATEMENT EXECUTE FUNCTION sctoken.invalidate_cache();
+ALTER TABLE sctoken.trust_anchor ENABLE ALWAYS TRIGGER invalidate_cache_row;
+ALTER TABLE sctoken.trust_anchor ENABLE ALWAYS TRIGGER invalidate_cache_truncate;
 
 --
 -- Append-only events
@@ -1103,7 +1290,8 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
             "EXECUTE ON ROUTINE sctoken.dpop_nonce",
             "EXECUTE ON ROUTINE sctoken.dpop_challenge",
-            "EXECUTE ON ROUTINE sctoken.dpop_metadata"
+            "EXECUTE ON ROUTINE sctoken.dpop_metadata",
+            "EXECUTE ON ROUTINE sctoken.certificate_authenticate"
         ],
         "resource_server": [
             "EXECUTE ON ROUTINE sctoken.introspect",
@@ -1127,6 +1315,11 @@ DECLARE
         ],
         "operator": [
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_policy",
+            "SELECT, INSERT, UPDATE, DELETE ON sctoken.trust_anchor_set",
+            "SELECT, INSERT, UPDATE, DELETE ON sctoken.trust_anchor",
+            "SELECT, INSERT, UPDATE, DELETE ON sctoken.tls_client_auth",
+            "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_certificate",
+            "EXECUTE ON ROUTINE sctoken.trust_anchor_valid",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.families",
             "EXECUTE ON ROUTINE sctoken.family_active",

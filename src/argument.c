@@ -85,13 +85,3 @@ sct_argument_jsonb(FunctionCallInfo fcinfo, int argno, const char *name)
 						ARGUMENT_MAX_JSON)));
 	return value;
 }
-
-void
-sct_argument_refuse(FunctionCallInfo fcinfo, int argno, const char *name)
-{
-	if (!PG_ARGISNULL(argno))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("argument \"%s\" is not supported yet", name),
-				 errhint("Verify it first and pass what it proves as cnf.")));
-}

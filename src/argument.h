@@ -29,10 +29,6 @@ extern ArrayType *sct_argument_audience(FunctionCallInfo fcinfo, int argno);
 extern Jsonb *sct_argument_jsonb(FunctionCallInfo fcinfo, int argno,
 								 const char *name);
 
-/* An argument whose part of the design is not built. */
-extern void sct_argument_refuse(FunctionCallInfo fcinfo, int argno,
-								const char *name);
-
 /* The same bytes, whatever a collation says? */
 extern bool sct_text_equal(const text *a, const text *b);
 

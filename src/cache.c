@@ -23,9 +23,12 @@
 TableCache	sct_policy_cache = {"client_policy", InvalidOid, false, 0};
 TableCache	sct_secret_cache = {"server_secret", InvalidOid, false, 0};
 TableCache	sct_replay_marker_cache = {"dpop_replay_marker", InvalidOid, false, 0};
+TableCache	sct_trust_anchor_cache = {"trust_anchor", InvalidOid, false, 0};
+TableCache	sct_trust_anchor_set_cache = {"trust_anchor_set", InvalidOid, false, 0};
 
 static TableCache *const caches[] = {
-	&sct_policy_cache, &sct_secret_cache, &sct_replay_marker_cache
+	&sct_policy_cache, &sct_secret_cache, &sct_replay_marker_cache,
+	&sct_trust_anchor_cache, &sct_trust_anchor_set_cache
 };
 
 static PreparedQuery triggers_query = {

@@ -16,6 +16,8 @@ typedef struct TableCache
 extern TableCache sct_policy_cache;
 extern TableCache sct_secret_cache;
 extern TableCache sct_replay_marker_cache;
+extern TableCache sct_trust_anchor_cache;
+extern TableCache sct_trust_anchor_set_cache;
 
 /*
  * To be called between sct_query_begin() and sct_query_end(), before the rows

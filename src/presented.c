@@ -7,7 +7,7 @@
 #include "utils/builtins.h"
 
 #include "core/crypto.h"
-#include "argument.h"
+#include "certificate.h"
 #include "nonce.h"
 #include "presented.h"
 
@@ -20,9 +20,15 @@ sct_presented_read(Presented *presented, FunctionCallInfo fcinfo,
 {
 	int			htm_argno = proof_argno + 1;
 	int			htu_argno = proof_argno + 2;
+	int			certificate_argno = proof_argno + 3;
 
 	memset(presented, 0, sizeof(Presented));
-	sct_argument_refuse(fcinfo, proof_argno + 3, "certificate");
+	if (!PG_ARGISNULL(certificate_argno))
+	{
+		presented->x5t = palloc(BINDING_THUMBPRINT_LEN);
+		sct_certificate_argument(PG_GETARG_BYTEA_PP(certificate_argno),
+								 "certificate", presented->x5t);
+	}
 	sct_binding_parse(PG_ARGISNULL(cnf_argno) ? NULL : PG_GETARG_JSONB_P(cnf_argno),
 					  strict, &presented->binding);
 	presented->cnf = sct_binding_to_cnf(&presented->binding);
@@ -52,35 +58,56 @@ proof_failed(SctReason verdict, Outcome *outcome, const char **reason)
 	return true;
 }
 
-bool
-sct_presented_examine(Presented *presented, const Policy *policy,
-					  Outcome *outcome, const char **reason)
+/*
+ * Adds what was presented itself to what the caller says it has verified.  False
+ * when the two disagree.
+ */
+static bool
+add_member(Presented *presented, BindingMember member, const char *thumbprint,
+		   Outcome *outcome, const char **reason)
 {
 	Binding    *binding = &presented->binding;
-	const char *jkt;
-	SctReason	verdict;
 
-	if (presented->proof == NULL)
-		return true;
-	presented->proof->require_nonce = policy->has_require_nonce ?
-		policy->require_nonce : sct_nonce_is_required();
-	verdict = sct_dpop_check_examine(presented->proof);
-	presented->next_nonce = presented->proof->next_nonce;
-	if (proof_failed(verdict, outcome, reason))
-		return false;
-
-	/* what the caller says it verified must agree with what the proof shows */
-	jkt = presented->proof->call.proof->jkt;
-	if (binding->has[BINDING_JKT] &&
-		!sct_crypto_equal(binding->thumbprint[BINDING_JKT], jkt, SCT_JKT_LEN))
+	if (binding->has[member] &&
+		!sct_crypto_equal(binding->thumbprint[member], thumbprint,
+						  BINDING_THUMBPRINT_LEN))
 	{
 		*outcome = OUTCOME_BINDING_MISMATCH;
 		*reason = "disagree";
 		return false;
 	}
-	binding->has[BINDING_JKT] = true;
-	memcpy(binding->thumbprint[BINDING_JKT], jkt, SCT_JKT_LEN);
-	presented->cnf = sct_binding_to_cnf(binding);
+	binding->has[member] = true;
+	memcpy(binding->thumbprint[member], thumbprint, BINDING_THUMBPRINT_LEN);
+	return true;
+}
+
+static bool
+examine_proof(Presented *presented, const Policy *policy,
+			  Outcome *outcome, const char **reason)
+{
+	SctReason	verdict;
+
+	presented->proof->require_nonce = policy->has_require_nonce ?
+		policy->require_nonce : sct_nonce_is_required();
+	verdict = sct_dpop_check_examine(presented->proof);
+	presented->next_nonce = presented->proof->next_nonce;
+	return !proof_failed(verdict, outcome, reason) &&
+		add_member(presented, BINDING_JKT, presented->proof->call.proof->jkt,
+				   outcome, reason);
+}
+
+bool
+sct_presented_examine(Presented *presented, const Policy *policy,
+					  Outcome *outcome, const char **reason)
+{
+	if (presented->x5t != NULL &&
+		!add_member(presented, BINDING_X5T_S256, presented->x5t, outcome, reason))
+		return false;
+	if (presented->proof != NULL &&
+		!examine_proof(presented, policy, outcome, reason))
+		return false;
+	if (presented->x5t != NULL || presented->proof != NULL)
+		presented->cnf = sct_binding_to_cnf(&presented->binding);
 	return true;
 }
 

@@ -15,6 +15,7 @@ typedef struct Presented
 {
 	Binding		binding;		/* everything that was proven */
 	Jsonb	   *cnf;			/* the same; NULL: nothing */
+	char	   *x5t;			/* thumbprint of the certificate; NULL: none presented */
 	DpopCheck  *proof;			/* NULL: none was presented */
 	text	   *next_nonce;		/* to be handed out; NULL: none */
 } Presented;
@@ -27,7 +28,8 @@ extern void sct_presented_read(Presented *presented, FunctionCallInfo fcinfo,
 							   int cnf_argno, int proof_argno, bool strict);
 
 /*
- * Verifies the proof and its nonce, and adds its key to the binding.  Writes
+ * Verifies the proof and its nonce, and adds its key and the certificate to the
+ * binding, each of which must agree with what the caller has verified.  Writes
  * nothing.  False with *outcome and *reason when it does not hold.
  */
 extern bool sct_presented_examine(Presented *presented, const Policy *policy,

@@ -19,9 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-#include "core/base64url.h"
-#include "core/certificate.h"
-#include "core/crypto.h"
+#include "certificate.h"
 #include "thumbprint.h"
 #include "trigger.h"
 
@@ -143,21 +141,15 @@ sct_trigger_refuse_generated(const TriggerData *data, int arg, AttrNumber column
 								 "must not be a generated column");
 }
 
-/* x5t#S256 of a certificate (RFC 8705 3.1); NULL when it is none. */
+/* x5t#S256 of a certificate; NULL when it is none. */
 static text *
 certificate_thumbprint(const bytea *certificate)
 {
-	const uint8 *der = (const uint8 *) VARDATA_ANY(certificate);
-	size_t		len = VARSIZE_ANY_EXHDR(certificate);
-	uint8		digest[SCT_SHA256_LEN];
-	char		thumbprint[SCT_BASE64URL_ENCODED_LEN(SCT_SHA256_LEN)];
+	char		thumbprint[BINDING_THUMBPRINT_LEN];
 
-	if (!sct_certificate_outline(der, len))
+	if (!sct_certificate_thumbprint(certificate, thumbprint))
 		return NULL;
-	if (sct_crypto_sha256(der, len, digest) != SCT_OK)
-		elog(ERROR, "libcrypto failed");
-	sct_base64url_encode(digest, SCT_SHA256_LEN, thumbprint);
-	return cstring_to_text_with_len(thumbprint, sizeof(thumbprint));
+	return cstring_to_text_with_len(thumbprint, BINDING_THUMBPRINT_LEN);
 }
 
 /*

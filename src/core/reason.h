@@ -58,6 +58,26 @@
 	X(SCT_TOKEN_MAC, "mac", "invalid_grant") \
 	/* a client certificate (RFC 8705) */ \
 	X(SCT_CERTIFICATE, "certificate", "invalid_client") \
+	X(SCT_NAME_SYNTAX, "name_syntax", "invalid_client_metadata") \
+	X(SCT_NAME, "name", "invalid_client") \
+	X(SCT_DISABLED, "disabled", "invalid_client") \
+	X(SCT_NOT_REGISTERED, "not_registered", "invalid_client") \
+	X(SCT_REGISTRATION_DATES, "registration_dates", "invalid_client") \
+	X(SCT_LEAF_IS_CA, "leaf_is_ca", "invalid_client") \
+	X(SCT_ISSUER, "issuer", "invalid_client") \
+	X(SCT_NOT_A_CA, "not_a_ca", "invalid_client") \
+	X(SCT_PATH_LENGTH, "path_length", "invalid_client") \
+	X(SCT_CHAIN_SIGNATURE, "chain_signature", "invalid_client") \
+	X(SCT_EXPIRED, "expired", "invalid_client") \
+	X(SCT_NOT_YET_VALID, "not_yet_valid", "invalid_client") \
+	X(SCT_PURPOSE, "purpose", "invalid_client") \
+	X(SCT_WEAK, "weak", "invalid_client") \
+	X(SCT_NAME_CONSTRAINTS, "name_constraints", "invalid_client") \
+	X(SCT_CRITICAL_EXTENSION, "critical_extension", "invalid_client") \
+	X(SCT_REVOKED, "revoked", "invalid_client") \
+	X(SCT_CRL_MISSING, "crl_missing", "invalid_client") \
+	X(SCT_CRL_EXPIRED, "crl_expired", "invalid_client") \
+	X(SCT_CHAIN, "chain", "invalid_client") \
 	/* other inputs */ \
 	X(SCT_URI, "uri", "invalid_request") \
 	/* libcrypto failed where no input can make it fail: out of memory */ \
