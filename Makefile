@@ -112,7 +112,8 @@ ISOLATION   = rotate-race \
 		rotate-same-second \
 		rotate-prepare \
 		rotate-direct \
-		rotate-terminated
+		rotate-terminated \
+		trust-anchor
 TAP_TESTS   = 1
 PROVE_TESTS ?= test/t/*.pl
 

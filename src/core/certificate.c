@@ -54,6 +54,10 @@ sct_certificate_outline(const uint8 *der, size_t len)
 	{
 		if (!der_header(der, len, parts[i], &at, &end))
 			return false;
+
+		/* no signature leaves bits of its last byte unused */
+		if (parts[i] == TAG_BIT_STRING && (at == end || der[at] != 0))
+			return false;
 		at = end;
 	}
 	return at == len;

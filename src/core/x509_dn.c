@@ -10,6 +10,7 @@
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/objects.h>
+#include <openssl/x509.h>
 
 #include "mb/pg_wchar.h"
 
@@ -253,8 +254,16 @@ string_value(const Attribute *attribute, uint8 *space, size_t *len)
 		space[(*len)++] = (uint8) byte;
 	}
 
-	return pg_encoding_verifymbstr(PG_UTF8, (const char *) space, (int) *len) ==
-		(int) *len;
+	/* character by character, since an escape may have given a NUL */
+	for (size_t i = 0; i < *len;)
+	{
+		int			char_len = pg_utf_mblen(space + i);
+
+		if ((size_t) char_len > *len - i || !pg_utf8_islegal(space + i, char_len))
+			return false;
+		i += char_len;
+	}
+	return true;
 }
 
 /* Puts an attribute behind the others of the name. */
@@ -318,6 +327,10 @@ sct_x509_dn_parse(const char *text, size_t len, X509_NAME **name)
 	for (int i = count - 1; i >= 0 && reason == SCT_OK; i--)
 		reason = add_attribute(*name, &attributes[i],
 							   i < count - 1 && attributes[i + 1].continues);
+
+	/* a string in hexadecimal may be none in its type: equal to nothing */
+	if (reason == SCT_OK && i2d_X509_NAME(*name, NULL) < 0)
+		reason = SCT_NAME_SYNTAX;
 	if (reason != SCT_OK)
 	{
 		X509_NAME_free(*name);

@@ -6,21 +6,25 @@
 #ifndef SCT_X509_DN_H
 #define SCT_X509_DN_H
 
-#include <openssl/x509.h>
-
 #include "reason.h"
+
+/* OpenSSL's X509_NAME and BIO */
+struct X509_name_st;
+struct bio_st;
 
 /*
  * Reads a string of len bytes.  SCT_NAME_SYNTAX when it is none; the empty string
  * is the empty name.  Attribute types are OIDs or names that OpenSSL knows, in any
  * case; spaces around separators are skipped (RFC 2253 4).  The caller frees *name.
  */
-extern SctReason sct_x509_dn_parse(const char *text, size_t len, X509_NAME **name);
+extern SctReason sct_x509_dn_parse(const char *text, size_t len,
+								   struct X509_name_st **name);
 
 /*
  * Writes the string to bio in UTF-8; parsing it gives an equal name.  False when
  * memory is out.
  */
-extern bool sct_x509_dn_print(BIO *bio, const X509_NAME *name);
+extern bool sct_x509_dn_print(struct bio_st *bio,
+							  const struct X509_name_st *name);
 
 #endif							/* SCT_X509_DN_H */

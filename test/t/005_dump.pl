@@ -19,6 +19,17 @@ INSERT INTO sctoken.client_policy (client_id, enabled) VALUES ('closed', false);
 INSERT INTO sctoken.client_policy (client_id, idle_ttl) VALUES ('*', '7 days');
 });
 
+# Those who authenticate by certificate.
+my ($ca) = slurp_file("test/vectors/mtls/pki/root.pem") =~ /-----\n(.*?)-----/s;
+$node->safe_psql(
+	'postgres', qq{
+INSERT INTO sctoken.trust_anchor_set (name, crl_check) VALUES ('a', 'chain'), ('z', 'leaf');
+INSERT INTO sctoken.trust_anchor (set_name, der, enabled) VALUES ('z', decode('$ca', 'base64'), true), ('a', decode('$ca', 'base64'), false);
+INSERT INTO sctoken.tls_client_auth (client_id, set_name, tls_client_auth_subject_dn) VALUES ('bank', 'z', 'CN=a+OU=b,O=c');
+INSERT INTO sctoken.client_certificate (client_id, match, thumbprint, not_after)
+	VALUES ('self', 'key', 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0', '2030-01-01');
+});
+
 sub value
 {
 	my ($db, $sql) = @_;
@@ -66,7 +77,11 @@ my $contents = q{
 SELECT 'family', f::text FROM sctoken.family f UNION ALL
 SELECT 'event', e::text FROM sctoken.event e UNION ALL
 SELECT 'secret', s::text FROM sctoken.server_secret s UNION ALL
-SELECT 'policy', p::text FROM sctoken.client_policy p ORDER BY 1, 2};
+SELECT 'policy', p::text FROM sctoken.client_policy p UNION ALL
+SELECT 'set', s::text FROM sctoken.trust_anchor_set s UNION ALL
+SELECT 'anchor', a::text FROM sctoken.trust_anchor a UNION ALL
+SELECT 'name', a::text FROM sctoken.tls_client_auth a UNION ALL
+SELECT 'certificate', c::text FROM sctoken.client_certificate c ORDER BY 1, 2};
 
 my %formats = (
 	plain => sub {

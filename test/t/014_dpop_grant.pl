@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use IPC::Run;
 use JSON::PP;
+use MIME::Base64 qw(decode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -435,6 +436,65 @@ is($n2->{outcome}, 'rotated', 'a nonce may be used by several proofs');
 sql(q{UPDATE sctoken.client_policy SET require_nonce = false WHERE client_id = 'nonced'});
 is(row(rotate($n2->{refresh_token}, 'nonced', dpop_proof => $proof))->{outcome},
 	'rotated', 'the proof that was challenged was not used up');
+
+#
+# A certificate beside the proof (RFC 8705 3): the tokens are bound to both, and
+# whichever one does not hold uses up neither the token nor the proof.
+#
+my %certificate = map {
+	my ($base64) = slurp_file("test/vectors/mtls/pki/$_.pem") =~ /-----\n(.*?)-----/s;
+	($_ => '\x' . unpack('H*', decode_base64($base64)))
+} 'leaf', 'leaf_noeku';
+my %x5t = map { ($_ => sql("SELECT sctoken.certificate_thumbprint('$certificate{$_}')")) }
+  keys %certificate;
+my %both = (jkt => $jkt{a}, 'x5t#S256' => $x5t{leaf});
+
+my $b1 = row(issue('app', dpop_proof => proof('a'), certificate => $certificate{leaf}));
+is_deeply($b1->{cnf}, \%both, 'issue: cnf has both');
+is_deeply(
+	decode_json(sql("SELECT binding FROM sctoken.family WHERE id = '$b1->{family_id}'")),
+	\%both, 'and the refresh token is bound to both');
+$proof = proof('a');
+my $other = proof('b');
+my $b2 = all_refuse(
+	$proof,
+	[
+		[
+			'rotate: the proof alone',
+			rotate($b1->{refresh_token}, 'app', dpop_proof => $proof),
+			'binding_mismatch invalid_grant different'
+		],
+		[
+			'rotate: the certificate alone',
+			rotate($b1->{refresh_token}, 'app', certificate => $certificate{leaf}),
+			'binding_mismatch invalid_grant different'
+		],
+		[
+			'rotate: another certificate of the same key',
+			rotate($b1->{refresh_token}, 'app', dpop_proof => $proof,
+				certificate => $certificate{leaf_noeku}),
+			'binding_mismatch invalid_grant different'
+		],
+		[
+			'rotate: another key',
+			rotate($b1->{refresh_token}, 'app', dpop_proof => $other,
+				certificate => $certificate{leaf}),
+			'binding_mismatch invalid_grant different'
+		],
+		[
+			'rotate: a cnf that the certificate contradicts',
+			rotate($b1->{refresh_token}, 'app', dpop_proof => $proof,
+				certificate => $certificate{leaf}, cnf => qq({"x5t#S256": "$x5t{leaf_noeku}"})),
+			'binding_mismatch invalid_grant disagree'
+		]
+	],
+	rotate($b1->{refresh_token}, 'app', dpop_proof => $proof,
+		certificate => $certificate{leaf}, cnf => qq({"x5t#S256": "$x5t{leaf}"})),
+	'rotated');
+is_deeply($b2->{cnf}, \%both, 'the access token is bound to both');
+is(generation($b1->{refresh_token}), '2', 'and the family goes on');
+is( row(issue('mtls', dpop_proof => proof('a'), certificate => $certificate{leaf}))->{outcome},
+	'issued', 'a policy that asks for a certificate takes a proof beside it');
 
 $holder->quit;
 $node->stop;

@@ -127,6 +127,10 @@ main(void)
 			"an OCTET STRING for the signature is refused");
 	refused("\x30\x07\x30\x00\x30\x00\x03\x02\x00", 9,
 			"an element that reaches beyond the outer one is refused");
+	refused("\x30\x06\x30\x00\x30\x00\x03\x00", 8,
+			"a BIT STRING without its first byte is refused");
+	refused("\x30\x08\x30\x00\x30\x00\x03\x02\x01\x00", 10,
+			"a BIT STRING that is not of whole bytes is refused");
 	refused("-----BEGIN CERTIFICATE-----", 27, "PEM is refused");
 	return done();
 }

@@ -5,6 +5,7 @@
 #		other than the one that they test.
 #
 #	vectors.pl dpop FOLDER			for test_dpop_vectors
+#	vectors.pl pki FOLDER			for test_x509
 #	vectors.pl wycheproof FOLDER	for verify_vectors
 #
 # Fields are separated by tabs.  What may hold any byte is in hexadecimal, an
@@ -13,12 +14,12 @@
 use strict;
 use warnings;
 use JSON::PP;
-use MIME::Base64 qw(decode_base64url encode_base64url);
+use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
 
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 my ($what, $folder) = @ARGV;
-die "usage: $0 dpop|wycheproof FOLDER\n" unless defined $folder;
+die "usage: $0 dpop|pki|wycheproof FOLDER\n" unless defined $folder;
 # The decoded file, or undef when it is not there.
 sub slurp
 {
@@ -66,6 +67,18 @@ sub dpop
 		put('pair', $pair->{id}, $pair->{match} ? 'match' : 'differ',
 			hex_of($pair->{htu_claim}), hex_of($pair->{request_url}),
 			$pair->{name});
+	}
+}
+
+# certificate or CRL: name of the file, DER
+sub pki
+{
+	for my $file (sort glob "$folder/*.pem $folder/*.crl")
+	{
+		open my $handle, '<:raw', $file or die "$file: $!\n";
+		local $/;
+		my ($base64) = <$handle> =~ /-----\n(.*?)-----/s;
+		put($file =~ s{.*/}{}r, unpack 'H*', decode_base64($base64));
 	}
 }
 
@@ -288,5 +301,6 @@ sub hkdf_file
 }
 
 if    ($what eq 'dpop')       { dpop() }
+elsif ($what eq 'pki')        { pki() }
 elsif ($what eq 'wycheproof') { wycheproof() }
 else                          { die "unknown set of vectors: $what\n" }
