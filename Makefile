@@ -22,6 +22,7 @@ OBJS        = src/sctoken.o \
 		src/certificate.o \
 		src/challenge.o \
 		src/client_authentication.o \
+		src/client_certificate.o \
 		src/confirm.o \
 		src/dpop.o \
 		src/dpop_check.o \
@@ -51,12 +52,14 @@ OBJS        = src/sctoken.o \
 		src/stats.o \
 		src/thumbprint.o \
 		src/token.o \
+		src/token_binding.o \
 		src/transaction.o \
 		src/trigger.o \
 		src/trust_anchor.o \
 		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
+		src/core/client_jwk.o \
 		src/core/crypto.o \
 		src/core/digest_cache.o \
 		src/core/dpop_proof.o \
@@ -67,6 +70,7 @@ OBJS        = src/sctoken.o \
 		src/core/nonce.o \
 		src/core/reason.o \
 		src/core/token.o \
+		src/core/token_binding.o \
 		src/core/uri.o \
 		src/core/x509.o \
 		src/core/x509_cache.o \
@@ -81,7 +85,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
+REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

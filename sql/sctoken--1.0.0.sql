@@ -92,7 +92,7 @@ COMMENT ON COLUMN sctoken.client_policy.retry_until_confirmed IS 'Whether a key-
 COMMENT ON COLUMN sctoken.client_policy.max_retries IS 'How many retries one rotation allows; default 5';
 COMMENT ON COLUMN sctoken.client_policy.idle_ttl IS 'How long a refresh token lives when it is not used; default 30 days';
 COMMENT ON COLUMN sctoken.client_policy.absolute_ttl IS 'How long a family lives at most; fixed at issue, a shorter one holds for living families too; default 180 days';
-COMMENT ON COLUMN sctoken.client_policy.required_binding IS 'What must be presented at issue and rotate: none (default), dpop (jkt), mtls (x5t#S256) or any of the two; otherwise binding_required';
+COMMENT ON COLUMN sctoken.client_policy.required_binding IS 'What must be presented at issue and rotate: none (default), dpop (jkt), mtls (x5t#S256) or any of the two, which tbh is not; otherwise binding_required';
 COMMENT ON COLUMN sctoken.client_policy.require_nonce IS 'Whether a DPoP proof given to issue or rotate must carry a nonce of this server (RFC 9449 8); default: unless sctoken.dpop_freshness is iat';
 COMMENT ON COLUMN sctoken.client_policy.on_reuse IS 'What a used token that comes back does: revoke_family (default), revoke_subject_client (all families of that subject and client), refuse (nothing but the refusal)';
 COMMENT ON COLUMN sctoken.client_policy.profile IS 'none (default) or fapi2 (FAPI 2.0 Security Profile): refresh tokens are not rotated, and sender-constrained. The row that says fapi2 must say a rotation but always and a required_binding but none itself; in a row that inherits fapi2 from ''*'', always counts as bound_never and none as any';
@@ -136,6 +136,8 @@ CREATE INDEX family_binding_jkt_idx ON sctoken.family ((binding OPERATOR(pg_cata
     WHERE (binding OPERATOR(pg_catalog.->>) 'jkt') IS NOT NULL;
 CREATE INDEX family_binding_x5t_idx ON sctoken.family ((binding OPERATOR(pg_catalog.->>) 'x5t#S256'))
     WHERE (binding OPERATOR(pg_catalog.->>) 'x5t#S256') IS NOT NULL;
+CREATE INDEX family_binding_tbh_idx ON sctoken.family ((binding OPERATOR(pg_catalog.->>) 'tbh'))
+    WHERE (binding OPERATOR(pg_catalog.->>) 'tbh') IS NOT NULL;
 COMMENT ON TABLE sctoken.family IS
 'One row per token family: all of its current state, whatever its age';
 COMMENT ON COLUMN sctoken.family.id IS 'UUIDv7; stands in each token of the family';
@@ -370,7 +372,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_cnf_matches'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.cnf_matches(jsonb, jsonb) IS
-'Does what was presented meet the confirmation of a token (RFC 7800 3.1, RFC 9449 6.1, RFC 8705 3.1)? cnf: of the token. presented: what the caller has verified, {"jkt": ..} or {"x5t#S256": ..} or both. True only if cnf has a member and each one is known and equal to the presented one, compared in constant time. False, never null, for null, for an empty cnf, for an unknown member of cnf, for a member that is no SHA-256 in base64url. No errors';
+'Does what was presented meet the confirmation of a token (RFC 7800 3.1, RFC 9449 6.1, RFC 8705 3.1)? cnf: of the token. presented: what the caller has verified, {"jkt": ..}, {"x5t#S256": ..} or, legacy, {"tbh": ..}, or several of them. True only if cnf has a member and each one is known and equal to the presented one, compared in constant time. False, never null, for null, for an empty cnf, for an unknown member of cnf, for a member that is no SHA-256 in base64url. No errors';
 
 CREATE FUNCTION sctoken.token_family_id(token text)
 RETURNS uuid
@@ -509,6 +511,38 @@ REVOKE ALL ON FUNCTION
 FROM PUBLIC;
 
 --
+-- Token Binding (legacy)
+--
+
+CREATE FUNCTION sctoken.token_binding_verify(
+    message bytea,
+    ekm bytea,
+    key_parameters integer,
+    OUT valid boolean,
+    OUT reason text,
+    OUT provided_tbh text,
+    OUT referred_tbh text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_verify'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION sctoken.token_binding_verify(bytea, bytea, integer) IS
+'Legacy. Verifies a Token Binding message against the TLS connection that it came over (RFC 8471 4.2, RFC 8473 2). message: as token_binding_from_header gives it; null: nothing was presented, the row is null. ekm: the 32 bytes that the TLS layer exported for this very connection (RFC 8471 3.3). key_parameters: what was negotiated on it, 0 rsa2048_pkcs1.5, 1 rsa2048_pss, 2 ecdsap256; null: nothing, ekm may be null then. valid: null only for a null message. reason: why not, a stable word: not_negotiated, malformed, provided_count, referred_count, key_parameters, provided_signature, other_signature, alg_unavailable; null when valid. provided_tbh: cnf.tbh of the key that the client proved to this server. referred_tbh: that of the key to bind a token to that is for another server; null: none, or its key parameters are unknown, so that nothing may be bound to it (RFC 8473 5.4). Both are null unless valid. Errors, where key_parameters is not null: 22004 ekm is null; 22023 ekm has not 32 bytes';
+
+CREATE FUNCTION sctoken.token_binding_from_header(value text)
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_from_header'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.token_binding_from_header(text) IS
+'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. Null for null and for the empty string: no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
+
+CREATE FUNCTION sctoken.token_binding_hash(token_binding_id bytea)
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_token_binding_hash'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.token_binding_hash(bytea) IS
+'Legacy. tbh of a Token Binding ID: base64url of its SHA-256 (draft-ietf-oauth-token-binding-08). For the ID that a TLS-terminating proxy has verified and forwards; it proves nothing by itself. token_binding_id: key_parameters, key_length and the key (RFC 8471 3.2); the key is not looked at. Null for null. Errors: 22023 not one Token Binding ID';
+
+--
 -- Token families
 --
 
@@ -530,7 +564,7 @@ RETURNS sctoken.grant_result
 AS 'MODULE_PATHNAME', 'sctoken_issue'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb) IS
-'Starts a token family and gives its first refresh token. Call it in FROM: SELECT (f(..)).* would run it once for each column. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..} or {"x5t#S256": ..} or both; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: of the client''s TLS connection, DER (see certificate_from_header); its x5t#S256 counts as presented. context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf disagrees with proof or certificate), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
+'Starts a token family and gives its first refresh token. Call it in FROM: SELECT (f(..)).* would run it once for each column. client_id: authenticated or identified by the caller. subject: whose it is. scope: space-delimited (RFC 6749 3.3). audience: resources (RFC 8707). cnf: what the caller has verified itself, {"jkt": ..}, {"x5t#S256": ..} or, legacy, {"tbh": ..}, or several of them; a public client''s refresh token is bound to it. session_id, grant_id: for revocation. details: given back with each grant. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: of the client''s TLS connection, DER (see certificate_from_header); its x5t#S256 counts as presented. context: goes into the event. Null: not given. Outcomes: issued, client_disabled, binding_required, binding_mismatch (cnf disagrees with proof or certificate), proof_invalid, nonce_required, busy. Errors: 22004 client_id or subject is null, htm or htu with a proof; 22023 a malformed argument, an unknown member of cnf; 25006 in a read-only transaction';
 
 CREATE FUNCTION sctoken.rotate(
     refresh_token text,
@@ -710,7 +744,15 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz) IS
 'Authenticates a client by the certificate of its TLS connection (RFC 8705 2), as registered in tls_client_auth or client_certificate. The TLS server must have seen that the client holds the key. certificate: the client''s own, DER; null: none was presented. chain: what else the client sent, in any order, at most 8; null: nothing. at: the clock to compare with; null: the wall clock. valid: never null. method: tls_client_auth or self_signed_tls_client_auth; null: none is registered. reason: null when valid, else a stable word; the answer to the client is invalid_client for each (RFC 6749 5.2). x5t: the certificate''s x5t#S256, for cnf. subject: RFC 4514, for the log. Reads the latest committed state, writes nothing, never uses the network, runs on a standby. Errors: 22004 client_id or an element of chain is null; 22023 a malformed client_id, more than 8 in chain, at is infinite';
 
+CREATE FUNCTION sctoken.register_client_certificates(client_id text, jwks json, match text DEFAULT 'certificate')
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_register_client_certificates'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.register_client_certificates(text, json, text) IS
+'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction';
+
 REVOKE ALL ON FUNCTION
+    sctoken.register_client_certificates(text, json, text),
     sctoken.trust_anchor_valid(text, bytea),
     sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz)
 FROM PUBLIC;
@@ -777,7 +819,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_rebind'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rebind(uuid, jsonb, text) IS
-'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. cnf: {"jkt": ..} or {"x5t#S256": ..} or both, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}, or several of them, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.families(
     subject text,
@@ -843,7 +885,7 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'sctoken_revoke_binding'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_binding(jsonb, text) IS
-'Revokes all families that are bound to a key or certificate, which is known to be in wrong hands. cnf: {"jkt": ..} or {"x5t#S256": ..}; both: families bound to any of the two. Families of confidential clients are not bound, so not found. Otherwise as revoke_grant, and 22023 for an unknown or malformed member';
+'Revokes all families that are bound to a key or certificate, which is known to be in wrong hands. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}; several: families bound to any of them. Families of confidential clients are not bound, so not found. Otherwise as revoke_grant, and 22023 for an unknown or malformed member';
 
 CREATE FUNCTION sctoken.revoke_client(client_id text, reason text)
 RETURNS timestamptz
@@ -1320,6 +1362,7 @@ DECLARE
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.tls_client_auth",
             "SELECT, INSERT, UPDATE, DELETE ON sctoken.client_certificate",
             "EXECUTE ON ROUTINE sctoken.trust_anchor_valid",
+            "EXECUTE ON ROUTINE sctoken.register_client_certificates",
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.families",
             "EXECUTE ON ROUTINE sctoken.family_active",

@@ -12,7 +12,9 @@
 #include "json_object.h"
 
 /* In the order of BindingMember. */
-static const char *const member_names[BINDING_MEMBERS] = {"jkt", "x5t#S256"};
+static const char *const member_names[BINDING_MEMBERS] = {
+	"jkt", "x5t#S256", "tbh"
+};
 
 PG_FUNCTION_INFO_V1(sctoken_cnf_matches);
 
@@ -99,7 +101,7 @@ sct_binding_parse(Jsonb *cnf, bool strict, Binding *binding)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" has an unknown member", "cnf"),
 				 errdetail("A token bound to something that cannot be checked would not be bound."),
-				 errhint("Known members are jkt and x5t#S256.")));
+				 errhint("Known members are jkt, x5t#S256 and tbh.")));
 	if (strict && sct_binding_is_empty(binding))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -138,7 +140,12 @@ sct_binding_to_cnf(const Binding *binding)
 bool
 sct_binding_is_empty(const Binding *binding)
 {
-	return !binding->has[BINDING_JKT] && !binding->has[BINDING_X5T_S256];
+	for (int i = 0; i < BINDING_MEMBERS; i++)
+	{
+		if (binding->has[i])
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -153,7 +160,8 @@ sct_binding_satisfies(const Binding *binding, RequiredBinding required)
 		case BINDING_MTLS:
 			return binding->has[BINDING_X5T_S256];
 		case BINDING_ANY:
-			return !sct_binding_is_empty(binding);
+			/* the two that FAPI 2.0 allows; tbh is neither */
+			return binding->has[BINDING_JKT] || binding->has[BINDING_X5T_S256];
 	}
 	return false;
 }

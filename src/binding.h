@@ -13,14 +13,19 @@
 
 #define BINDING_THUMBPRINT_LEN	43	/* base64url of a SHA-256 */
 
-/* The members that we know. */
+/*
+ * The members that we know.  The last one is legacy (Token Binding,
+ * draft-ietf-oauth-token-binding-08): it binds like the others, but meets no
+ * required_binding.
+ */
 typedef enum BindingMember
 {
 	BINDING_JKT,
-	BINDING_X5T_S256
+	BINDING_X5T_S256,
+	BINDING_TBH
 } BindingMember;
 
-#define BINDING_MEMBERS	(BINDING_X5T_S256 + 1)
+#define BINDING_MEMBERS	(BINDING_TBH + 1)
 
 typedef struct Binding
 {
@@ -45,7 +50,7 @@ extern Jsonb *sct_binding_to_cnf(const Binding *binding);
 /* Is nothing there? */
 extern bool sct_binding_is_empty(const Binding *binding);
 
-/* Does it have what a policy asks for? */
+/* Does it have what a policy asks for?  Any is a DPoP key or a certificate. */
 extern bool sct_binding_satisfies(const Binding *binding, RequiredBinding required);
 
 /*

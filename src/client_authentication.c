@@ -43,9 +43,15 @@ enum
 #define METHOD_PKI			"tls_client_auth"
 #define METHOD_SELF_SIGNED	"self_signed_tls_client_auth"
 
-/* Columns after the first in the order of SctX509Member. */
+/*
+ * Columns from the third in the order of SctX509Member.  Most clients have one
+ * method: the second column saves them the other query.
+ */
 static PreparedQuery pki_query = {
-	.sql = "SELECT set_name, tls_client_auth_subject_dn, tls_client_auth_san_dns,"
+	.sql = "SELECT set_name,"
+	" EXISTS (SELECT FROM sctoken.client_certificate"
+	" WHERE client_id OPERATOR(pg_catalog.=) $1),"
+	" tls_client_auth_subject_dn, tls_client_auth_san_dns,"
 	" tls_client_auth_san_uri, tls_client_auth_san_ip, tls_client_auth_san_email"
 	" FROM sctoken.tls_client_auth WHERE client_id OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
@@ -161,7 +167,8 @@ read_arguments(FunctionCallInfo fcinfo, Attempt *attempt)
 				 errmsg("argument \"%s\" must be finite", "at")));
 }
 
-static void
+/* False: there is no other registration to read. */
+static bool
 read_pki_registration(Attempt *attempt)
 {
 	PkiRegistration *pki = &attempt->pki;
@@ -171,18 +178,20 @@ read_pki_registration(Attempt *attempt)
 	Datum		value;
 	bool		isnull;
 	text	   *set_name;
+	bool		has_other;
 
 	values[0] = PointerGetDatum(attempt->client_id);
 	if (sct_query_run(&pki_query, values, NULL) == 0)
-		return;
+		return true;
 	tuple = SPI_tuptable->vals[0];
 	tupdesc = SPI_tuptable->tupdesc;
 	set_name = DatumGetTextPP(SPI_getbinval(tuple, tupdesc, 1, &isnull));
+	has_other = DatumGetBool(SPI_getbinval(tuple, tupdesc, 2, &isnull));
 
 	/* exactly one is not null: a CHECK of the table */
 	for (int i = 0; i < SCT_X509_MEMBERS; i++)
 	{
-		value = SPI_getbinval(tuple, tupdesc, 2 + i, &isnull);
+		value = SPI_getbinval(tuple, tupdesc, 3 + i, &isnull);
 		if (isnull)
 			continue;
 		pki->member = (SctX509Member) i;
@@ -194,6 +203,7 @@ read_pki_registration(Attempt *attempt)
 				 errmsg("table \"%s\" has a row that cannot be read",
 						"sctoken.tls_client_auth")));
 	pki->store = sct_trust_anchor_store(set_name);
+	return has_other;
 }
 
 static void
@@ -324,10 +334,14 @@ key_thumbprint(SctX509 *x509, char *thumbprint)
 static SctReason
 verify_self_signed(Attempt *attempt)
 {
+	SctX509    *leaf = attempt->certificates[0].x509;
 	SctReason	reason = SCT_NOT_REGISTERED;
 	char		jkt[BINDING_THUMBPRINT_LEN];
-	bool		has_jkt = key_thumbprint(attempt->certificates[0].x509, jkt);
+	bool		has_jkt = key_thumbprint(leaf, jkt);
 
+	/* as X509_verify_cert() does at the security level of the other method */
+	if (!sct_x509_is_strong(leaf))
+		return SCT_WEAK;
 	for (int i = 0; i < attempt->self_signed_count; i++)
 	{
 		const SelfSignedRegistration *registration = &attempt->self_signed[i];
@@ -434,8 +448,8 @@ sctoken_certificate_authenticate(PG_FUNCTION_ARGS)
 	sct_query_begin(&scope);
 	sct_policy_get(attempt.client_id, &policy);
 	attempt.enabled = policy.enabled;
-	read_pki_registration(&attempt);
-	read_self_signed_registrations(&attempt);
+	if (read_pki_registration(&attempt))
+		read_self_signed_registrations(&attempt);
 	reason = verify(&attempt);
 	attempt.reason = sct_reason_word(reason);
 	certificates_release(&attempt);

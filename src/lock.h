@@ -33,7 +33,11 @@ extern bool sct_lock_subject(const text *subject, LOCKMODE mode);
 extern bool sct_lock_session(const text *session_id, LOCKMODE mode);
 extern bool sct_lock_grant(const text *grant_id, LOCKMODE mode);
 
-/* Each key and certificate that a family is, or is to be, bound to. */
+/*
+ * Each key and certificate that a family is, or is to be, bound to: one lock for
+ * each member, in the order of BindingMember, so that two who need several of them
+ * cannot wait for each other.
+ */
 extern bool sct_lock_binding(const Binding *binding, LOCKMODE mode);
 
 /* Made and rotated by one session at a time. */

@@ -73,15 +73,17 @@ static PreparedQuery grant_query = {
 	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID}
 };
 
-/* The expressions of two indexes. */
+/* The expressions of three indexes, in the order of BindingMember. */
 static PreparedQuery binding_query = {
 	.sql = LOCK_ROWS("((binding OPERATOR(pg_catalog.->>) 'jkt')"
 					 " OPERATOR(pg_catalog.=) $3"
 					 " OR (binding OPERATOR(pg_catalog.->>) 'x5t#S256')"
-					 " OPERATOR(pg_catalog.=) $4)")
+					 " OPERATOR(pg_catalog.=) $4"
+					 " OR (binding OPERATOR(pg_catalog.->>) 'tbh')"
+					 " OPERATOR(pg_catalog.=) $5)")
 	REVOKE_ROWS,
-	.nargs = 4,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID}
+	.nargs = 5,
+	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
 /* Families that are dead in any other way need no room. */
@@ -235,7 +237,7 @@ sctoken_revoke_binding(PG_FUNCTION_ARGS)
 {
 	QueryScope	scope;
 	Datum		values[MAX_VALUES] = {0};
-	char		nulls[] = "    ";
+	char		nulls[] = "     ";
 	Binding		binding;
 	Datum		result;
 

@@ -1,6 +1,7 @@
 /*
  * base64url.h
- *		base64url without padding (RFC 7515 2, RFC 4648 5), canonical form only.
+ *		base64url without padding (RFC 7515 2, RFC 4648 5) and base64 with it (RFC 4648
+ *		4), canonical forms only.
  *
  * PostgreSQL's and OpenSSL's decoders skip white space, take padding and ignore
  * stray bits.  Each of these gives one value several spellings, so that a hash of
@@ -29,5 +30,13 @@ extern void sct_base64url_encode(const uint8 *src, size_t len, char *dst);
  */
 extern SctReason sct_base64url_decode(const char *src, size_t len,
 									  uint8 *dst, size_t *dst_len);
+
+/*
+ * The same for base64, and false instead of SCT_BASE64URL.  The padding must be
+ * there, and without it the rules are those above.  dst may be where src is: no
+ * character is read after a byte has been written over it.
+ */
+extern bool sct_base64_decode(const char *src, size_t len,
+							  uint8 *dst, size_t *dst_len);
 
 #endif							/* SCT_BASE64URL_H */

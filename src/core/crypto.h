@@ -50,7 +50,7 @@ extern bool sct_crypto_equal(const void *a, const void *b, size_t len);
 extern void sct_crypto_cleanse(void *data, size_t len);
 
 /*
- * Loads a key that sct_jwk_usable() took.  SCT_KEY when it is no key (a point off
+ * Loads a key that sct_jwk_safe() took.  SCT_KEY when it is no key (a point off
  * the curve), SCT_ALG_UNAVAILABLE when the providers of this OpenSSL have no such
  * algorithm (FIPS).  The caller frees *key.
  */

@@ -168,7 +168,7 @@ jwk_allows_verify(const SctJson *json, const SctJsonNode *node,
 }
 
 static bool
-rsa_is_usable(const SctJwk *jwk)
+rsa_is_safe(const SctJwk *jwk)
 {
 	size_t		bits = jwk->first_len * 8;
 	uint64		e = 0;
@@ -194,7 +194,7 @@ rsa_is_usable(const SctJwk *jwk)
 
 /* Is y (little-endian) below p = 2^255 - 19, and its point of large order? */
 static bool
-ed25519_is_usable(const uint8 *point)
+ed25519_is_safe(const uint8 *point)
 {
 	uint8		y[32];
 	bool		below = false;
@@ -216,7 +216,7 @@ ed25519_is_usable(const uint8 *point)
 
 /* The same for p = 2^448 - 2^224 - 1, whose small-order y are 0, 1 and p - 1. */
 static bool
-ed448_is_usable(const uint8 *point)
+ed448_is_safe(const uint8 *point)
 {
 	static const uint8 zero[56] = {0};
 	uint8		p_minus_1[56];
@@ -238,30 +238,43 @@ ed448_is_usable(const uint8 *point)
 	return false;
 }
 
+bool
+sct_jwk_is_private(const SctJson *json, const SctJsonNode *node)
+{
+	for (size_t i = 0; i < lengthof(private_members); i++)
+	{
+		if (sct_json_member(json, node, private_members[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 SctReason
 sct_jwk_usable(const SctJson *json, const SctJsonNode *node, const SctJwk *jwk,
 			   const char *alg)
 {
-	bool		usable = true;
-
-	for (size_t i = 0; i < lengthof(private_members); i++)
-	{
-		if (sct_json_member(json, node, private_members[i]) != NULL)
-			return SCT_PRIVATE_KEY;
-	}
+	if (sct_jwk_is_private(json, node))
+		return SCT_PRIVATE_KEY;
 	if (!jwk_allows_verify(json, node, alg))
 		return SCT_KEY_USE;
+	return sct_jwk_safe(jwk);
+}
+
+SctReason
+sct_jwk_safe(const SctJwk *jwk)
+{
+	bool		safe = true;
 
 	switch (jwk->type)
 	{
 		case SCT_KEY_RSA:
-			usable = rsa_is_usable(jwk);
+			safe = rsa_is_safe(jwk);
 			break;
 		case SCT_KEY_ED25519:
-			usable = ed25519_is_usable(jwk->first);
+			safe = ed25519_is_safe(jwk->first);
 			break;
 		case SCT_KEY_ED448:
-			usable = ed448_is_usable(jwk->first);
+			safe = ed448_is_safe(jwk->first);
 			break;
 		case SCT_KEY_P256:
 		case SCT_KEY_P384:
@@ -269,7 +282,7 @@ sct_jwk_usable(const SctJson *json, const SctJsonNode *node, const SctJwk *jwk,
 			/* sct_crypto_key_import() finds points off the curve */
 			break;
 	}
-	return usable ? SCT_OK : SCT_KEY;
+	return safe ? SCT_OK : SCT_KEY;
 }
 
 static char *

@@ -47,16 +47,27 @@ extern SctReason sct_jwk_parse(const SctJson *json, const SctJsonNode *node,
 							   SctJwk *jwk);
 
 /*
- * May a signature be verified with this JWK?  SCT_PRIVATE_KEY when a member of
- * a private or symmetric key is present, whatever its value (RFC 9449 4.3 (7));
+ * Has the object a member of a private or symmetric key, whatever its value
+ * (RFC 9449 4.3 (7))?
+ */
+extern bool sct_jwk_is_private(const SctJson *json, const SctJsonNode *node);
+
+/*
+ * May a signature be verified with this JWK?  SCT_PRIVATE_KEY when it is private;
  * SCT_KEY_USE when use, key_ops or alg forbid verifying with algorithm alg
- * (RFC 7517 4.2 to 4.4; alg is the JOSE name in the JWS header); SCT_KEY for an
- * RSA modulus that is even or not of 2048 to 4096 bits, an RSA exponent that is
- * even or outside 65537 .. 2^32 - 1, and an Ed25519 or Ed448 point that is not
- * canonical or of small order.
+ * (RFC 7517 4.2 to 4.4; alg is the JOSE name in the JWS header); otherwise what
+ * sct_jwk_safe() says of the key.
  */
 extern SctReason sct_jwk_usable(const SctJson *json, const SctJsonNode *node,
 								const SctJwk *jwk, const char *alg);
+
+/*
+ * Is the key itself, in the form that SctJwk has (no leading zeros in RSA numbers),
+ * safe to verify with?  SCT_KEY for an RSA modulus that is even or not of 2048 to
+ * 4096 bits, an RSA exponent that is even or outside 65537 .. 2^32 - 1, and an
+ * Ed25519 or Ed448 point that is not canonical or of small order.
+ */
+extern SctReason sct_jwk_safe(const SctJwk *jwk);
 
 /*
  * The canonical form that RFC 7638 3.2 hashes: required members only, in order,

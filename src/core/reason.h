@@ -4,7 +4,8 @@
  *
  * A function of the core never throws: it returns SCT_OK or the one reason why
  * it did not succeed.  The word of a reason is public: it stands in the "reason"
- * column of sctoken.dpop_result and sctoken.grant_result, and never changes.
+ * column of sctoken.dpop_result, sctoken.grant_result and what
+ * sctoken.token_binding_verify() gives, and never changes.
  */
 #ifndef SCT_REASON_H
 #define SCT_REASON_H
@@ -60,6 +61,8 @@
 	X(SCT_CERTIFICATE, "certificate", "invalid_client") \
 	X(SCT_NAME_SYNTAX, "name_syntax", "invalid_client_metadata") \
 	X(SCT_NAME, "name", "invalid_client") \
+	X(SCT_X5C, "x5c", "invalid_client_metadata") \
+	X(SCT_X5C_KEY, "x5c_key", "invalid_client_metadata") \
 	X(SCT_DISABLED, "disabled", "invalid_client") \
 	X(SCT_NOT_REGISTERED, "not_registered", "invalid_client") \
 	X(SCT_REGISTRATION_DATES, "registration_dates", "invalid_client") \
@@ -78,6 +81,13 @@
 	X(SCT_CRL_MISSING, "crl_missing", "invalid_client") \
 	X(SCT_CRL_EXPIRED, "crl_expired", "invalid_client") \
 	X(SCT_CHAIN, "chain", "invalid_client") \
+	/* a Token Binding message (RFC 8471 4.2, RFC 8473 2) */ \
+	X(SCT_NOT_NEGOTIATED, "not_negotiated", "invalid_request") \
+	X(SCT_PROVIDED_COUNT, "provided_count", "invalid_request") \
+	X(SCT_REFERRED_COUNT, "referred_count", "invalid_request") \
+	X(SCT_KEY_PARAMETERS, "key_parameters", "invalid_request") \
+	X(SCT_PROVIDED_SIGNATURE, "provided_signature", "invalid_request") \
+	X(SCT_OTHER_SIGNATURE, "other_signature", "invalid_request") \
 	/* other inputs */ \
 	X(SCT_URI, "uri", "invalid_request") \
 	/* libcrypto failed where no input can make it fail: out of memory */ \

@@ -8,6 +8,7 @@
  */
 #include "../compat.h"
 
+#include "percent.h"
 #include "uri.h"
 
 #define TRIPLET_LEN	3			/* %XX */
@@ -25,15 +26,6 @@ static char
 to_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
-}
-
-/* RFC 3986 2.3 */
-static bool
-is_unreserved(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		(c >= '0' && c <= '9') ||
-		c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 /* RFC 3986 2.2 */
@@ -59,18 +51,6 @@ is_sub_delim(char c)
 	}
 }
 
-/* The value of a hexadecimal digit, or -1. */
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = to_lower(c);
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 /*
  * Moves one character or triplet from src to dst, in its normal form (RFC 3986
  * 6.2.2.1, 6.2.2.2).  extra lists what may stand here besides unreserved,
@@ -87,13 +67,13 @@ move_character(UriState *uri, const char *extra)
 	{
 		if (uri->end - uri->src < TRIPLET_LEN)
 			return false;
-		high = hex_value(uri->src[1]);
-		low = hex_value(uri->src[2]);
+		high = sct_hex_value(uri->src[1]);
+		low = sct_hex_value(uri->src[2]);
 		if (high < 0 || low < 0)
 			return false;
 		uri->src += TRIPLET_LEN;
 		c = (char) (high << 4 | low);
-		if (is_unreserved(c))
+		if (sct_is_unreserved(c))
 			*uri->dst++ = c;
 		else
 		{
@@ -103,7 +83,7 @@ move_character(UriState *uri, const char *extra)
 		}
 		return true;
 	}
-	if (!is_unreserved(c) && !is_sub_delim(c) &&
+	if (!sct_is_unreserved(c) && !is_sub_delim(c) &&
 		(c == '\0' || strchr(extra, c) == NULL))
 		return false;
 	*uri->dst++ = c;
@@ -153,7 +133,7 @@ is_ipv6(const char *text, size_t len)
 	{
 		size_t		start = i;
 
-		while (i < len && hex_value(text[i]) >= 0)
+		while (i < len && sct_hex_value(text[i]) >= 0)
 			i++;
 		if (i < len && text[i] == '.')
 		{

@@ -182,6 +182,19 @@ sct_x509_jwk(const SctX509 *x509, SctJwk *jwk)
 }
 
 bool
+sct_x509_is_strong(const SctX509 *x509)
+{
+	const EVP_PKEY *key;
+	bool		result;
+
+	ERR_set_mark();
+	key = X509_get0_pubkey(x509);
+	result = key != NULL && EVP_PKEY_get_security_bits(key) >= 112;
+	ERR_pop_to_mark();
+	return result;
+}
+
+bool
 sct_x509_is_ca(SctX509 *x509)
 {
 	bool		result;

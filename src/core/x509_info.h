@@ -58,6 +58,9 @@ extern SctReason sct_x509_validity(const SctX509 *x509, SctX509Validity *validit
  */
 extern bool sct_x509_jwk(const SctX509 *x509, SctJwk *jwk);
 
+/* Has the certificate's key at least 112 bits of security? */
+extern bool sct_x509_is_strong(const SctX509 *x509);
+
 /* May the certificate issue others? */
 extern bool sct_x509_is_ca(SctX509 *x509);
 

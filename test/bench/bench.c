@@ -6,18 +6,23 @@
  * usage:
  *		bench verify SECONDS		EVP_DigestVerify, ES256, the key already loaded
  *		bench import SECONDS		the same, the key loaded anew each time
+ *		bench digest SECONDS PKI	SHA-256 of a certificate of that folder
+ *		bench chain SECONDS PKI		X509_verify_cert, all certificates already read
  *		bench proofs COUNT IAT		COUNT proofs, each of a key of its own, one a line
  *		bench floor SECONDS CLIENTS	one prepared UPDATE by primary key
  *		bench rotate SECONDS CLIENTS	rotate(), each client on families of its own
  *
- * A timed load prints calls a second, and for a database microseconds of backend
- * CPU and bytes of WAL a call.  The tokens stay in this process.
+ * The first four print microseconds a call, digest and chain those of CPU.  A timed
+ * load of a database prints calls a second, microseconds of backend CPU and bytes of
+ * WAL a call.  The tokens stay in this process.
  */
 #include <libpq-fe.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/x509.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +135,95 @@ bench_verify(double seconds, int import)
 		calls += 50;
 	}
 	printf("%.3f\n", (now() - start) * 1e6 / calls);
+}
+
+/*
+ * Certificates
+ */
+
+#define PKI_TIME	1780000000	/* when the test PKI is valid */
+
+/* CPU that this process has used, which others on the machine do not lengthen */
+static double
+cpu_seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static X509 *
+read_certificate(const char *folder, const char *name)
+{
+	char		path[1024];
+	FILE	   *file;
+	X509	   *x509;
+
+	snprintf(path, sizeof(path), "%s/%s.pem", folder, name);
+	file = fopen(path, "r");
+	x509 = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+	if (x509 == NULL)
+		die("could not read a certificate");
+	fclose(file);
+	return x509;
+}
+
+static void
+bench_digest(double seconds, const char *folder)
+{
+	X509	   *leaf = read_certificate(folder, "leaf");
+	unsigned char *der = NULL;
+	int			len = i2d_X509(leaf, &der);
+	EVP_MD	   *md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char digest[32];
+	double		start = cpu_seconds();
+	double		calls = 0;
+
+	while (cpu_seconds() - start < seconds)
+	{
+		for (int i = 0; i < 1000; i++)
+		{
+			if (EVP_DigestInit_ex2(ctx, md, NULL) != 1 ||
+				EVP_DigestUpdate(ctx, der, len) != 1 ||
+				EVP_DigestFinal_ex(ctx, digest, NULL) != 1)
+				die("could not digest");
+		}
+		calls += 1000;
+	}
+	printf("%.3f\n", (cpu_seconds() - start) * 1e6 / calls);
+}
+
+static void
+bench_chain(double seconds, const char *folder)
+{
+	X509	   *leaf = read_certificate(folder, "leaf");
+	X509_STORE *store = X509_STORE_new();
+	STACK_OF(X509) *chain = sk_X509_new_null();
+	double		start;
+	double		calls = 0;
+
+	X509_STORE_add_cert(store, read_certificate(folder, "root"));
+	sk_X509_push(chain, read_certificate(folder, "inter"));
+	start = cpu_seconds();
+	while (cpu_seconds() - start < seconds)
+	{
+		for (int i = 0; i < 50; i++)
+		{
+			X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+
+			if (X509_STORE_CTX_init(ctx, store, leaf, chain) != 1 ||
+				X509_STORE_CTX_set_default(ctx, "ssl_client") != 1)
+				die("could not begin to verify");
+			X509_STORE_CTX_set_time(ctx, 0, PKI_TIME);
+			if (X509_verify_cert(ctx) != 1)
+				die("could not verify a certificate");
+			X509_STORE_CTX_free(ctx);
+		}
+		calls += 50;
+	}
+	printf("%.3f\n", (cpu_seconds() - start) * 1e6 / calls);
 }
 
 /* Prints base64url without padding. */
@@ -398,11 +492,16 @@ main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
 	double		amount = argc > 2 ? atof(argv[2]) : 0;
+	const char *folder = argc > 3 ? argv[3] : ".";
 	int			clients = argc > 3 ? atoi(argv[3]) : 1;	/* or IAT */
 
-	if (amount <= 0 || clients <= 0)
-		die("usage: bench verify|import|floor|rotate SECONDS [CLIENTS], or bench proofs COUNT IAT");
-	if (strcmp(what, "verify") == 0)
+	if (strcmp(what, "digest") == 0)
+		bench_digest(amount, folder);
+	else if (strcmp(what, "chain") == 0)
+		bench_chain(amount, folder);
+	else if (amount <= 0 || clients <= 0)
+		die("usage: bench verify|import|floor|rotate SECONDS [CLIENTS], bench digest|chain SECONDS PKI, or bench proofs COUNT IAT");
+	else if (strcmp(what, "verify") == 0)
 		bench_verify(amount, 0);
 	else if (strcmp(what, "import") == 0)
 		bench_verify(amount, 1);

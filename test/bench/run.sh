@@ -73,7 +73,7 @@ for _ in $(seq "$rounds"); do
 	"$work/bench" import "$seconds" >>"$work/import"
 	verify_sql $keys 15000 >>"$work/dpop_new"
 done
-row='%-44s %10s %10s %8s\n'
+row='%-52s %10s %10s %8s\n'
 # shellcheck disable=SC2059 # one format for all rows
 printf "$row" '' sctoken floor ratio
 for kind in 'seen verify' 'new import'; do
@@ -82,6 +82,62 @@ for kind in 'seen verify' 'new import'; do
 	b=$(column 1 "$work/$2")
 	# shellcheck disable=SC2059
 	printf "$row" "$1 key; floor: EVP $2" "$a" "$b" "$(ratio "$a" "$b")"
+done
+
+# Certificates: one that was verified before, and a store that is warm.
+pki=$here/../vectors/mtls/pki
+sql <<SQL
+CREATE FUNCTION bench.cpu() RETURNS float8 LANGUAGE sql VOLATILE
+AS \$\$ SELECT split_part(pg_read_file('/proc/' || pg_backend_pid() || '/schedstat', 0, 100), ' ', 1)::float8 / 1000 \$\$;
+CREATE TABLE bench.certificate (name text, der bytea);
+INSERT INTO bench.certificate
+$(for name in leaf inter root; do
+	echo "SELECT '$name', decode('$(grep -v -- ----- "$pki/$name.pem" | tr -d '\n')', 'base64')"
+	[ $name = root ] || echo 'UNION ALL'
+done);
+INSERT INTO sctoken.trust_anchor_set (name) VALUES ('root');
+INSERT INTO sctoken.trust_anchor (set_name, der) SELECT 'root', der FROM bench.certificate WHERE name = 'root';
+INSERT INTO sctoken.tls_client_auth (client_id, set_name, tls_client_auth_subject_dn)
+VALUES ('bank', 'root', E'CN=client-1,O=Acme\\\\, Inc.,C=FR');
+SQL
+
+# certificate_sql CALLS EXPRESSION: microseconds of CPU of one of the expression
+certificate_sql()
+{
+	sql <<SQL
+SET max_parallel_workers_per_gather = 0;
+CREATE TEMP TABLE one AS
+	SELECT l.der AS leaf, ARRAY[i.der] AS chain, to_timestamp(1780000000) AS at
+	FROM bench.certificate AS l, bench.certificate AS i WHERE l.name = 'leaf' AND i.name = 'inter';
+CREATE TEMP TABLE clock AS SELECT bench.cpu() AS began;
+SELECT set_config('bench.valid', count(*) FILTER (WHERE valid)::text, false)
+  FROM (SELECT $2 AS valid FROM one, generate_series(1, $1) AS n OFFSET 0) AS calls \\g /dev/null
+SELECT (bench.cpu() - began)
+       / current_setting('bench.valid')::integer FROM clock;
+SQL
+}
+
+for _ in $(seq "$rounds"); do
+	"$work/bench" digest "$seconds" "$pki" >>"$work/digest"
+	certificate_sql 300000 'sha256(leaf) IS NOT NULL' >>"$work/sha256"
+	certificate_sql 300000 'sctoken.certificate_thumbprint(leaf) IS NOT NULL' >>"$work/thumbprint"
+	echo "$(tail -n 1 "$work/digest") $(certificate_sql 300000 'octet_length(leaf) IS NOT NULL')" |
+		awk '{ print $1 + $2 }' >>"$work/digest_call"
+	"$work/bench" chain "$seconds" "$pki" >>"$work/chain"
+	certificate_sql 10000 "(sctoken.certificate_authenticate('bank', leaf, chain, at + n * interval '1 us')).valid" >>"$work/authenticate"
+done
+echo
+echo "client certificates: microseconds of CPU a call, median of $rounds rounds"
+# shellcheck disable=SC2059
+printf "$row" '' sctoken floor ratio
+for kind in 'certificate_thumbprint; floor: sha256(bytea) in SQL,thumbprint,sha256' \
+	'certificate_thumbprint; floor: EVP digest + SQL call,thumbprint,digest_call' \
+	'certificate_authenticate; floor: X509_verify_cert,authenticate,chain'; do
+	IFS=, read -r name ours floor <<<"$kind"
+	a=$(column 1 "$work/$ours")
+	b=$(column 1 "$work/$floor")
+	# shellcheck disable=SC2059
+	printf "$row" "$name" "$a" "$b" "$(ratio "$a" "$b")"
 done
 
 # Ten windows full of proofs of 2000 keys each, and one before them that warms up;

@@ -176,11 +176,11 @@ SELECT sctoken.revoke_session('s1', 'logged out');
 SELECT count(*) AS advisory_locks FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
 COMMIT;
 SELECT count(*), count(DISTINCT family_id) AS families FROM sctoken.event JOIN sctoken.family ON id = family_id;
--- The key is found by an index, also where any of two is asked for.
+-- The key is found by an index, also where any of several is asked for.
 SET enable_seqscan = off;
-PREPARE find AS SELECT id FROM sctoken.family WHERE (binding ->> 'jkt' = $1 OR binding ->> 'x5t#S256' = $2) AND revoked_at IS NULL;
+PREPARE find AS SELECT id FROM sctoken.family WHERE (binding ->> 'jkt' = $1 OR binding ->> 'x5t#S256' = $2 OR binding ->> 'tbh' = $3) AND revoked_at IS NULL;
 SET plan_cache_mode = force_generic_plan;
-EXPLAIN (COSTS OFF) EXECUTE find (NULL, NULL);
+EXPLAIN (COSTS OFF) EXECUTE find (NULL, NULL, NULL);
 DEALLOCATE find;
 RESET enable_seqscan;
 RESET plan_cache_mode;

@@ -13,11 +13,16 @@ CREATE FUNCTION auth(certificate text, chain text[] DEFAULT '{inter}', client_id
     SELECT * FROM sctoken.certificate_authenticate(client_id, cert(certificate), (SELECT array_agg(cert(name) ORDER BY n) FROM unnest(chain) WITH ORDINALITY AS c(name, n)), at)
 $$;
 CREATE FUNCTION answer(query text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE result text;
+DECLARE
+    result text;
+    detail text;
 BEGIN
     EXECUTE query INTO result;
     RETURN result;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN rtrim(SQLSTATE || ': ' || SQLERRM || ' ' || detail);
+WHEN OTHERS THEN
     RETURN SQLSTATE || ': ' || SQLERRM;
 END $$;
 
@@ -158,6 +163,38 @@ SELECT answer(format('INSERT INTO sctoken.client_certificate (client_id, match, 
   FROM (VALUES (1, 'issuer', 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0'), (2, 'key', 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v'),
                (3, 'key', 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v1'), (4, 'key', 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0=')) AS v(n, match, thumbprint) ORDER BY n;
 
+-- From a JWK Set: A47 x5c[0] alone is the client's, A50 the JWK and the certificate have one key.
+CREATE FUNCTION x5c(VARIADIC text[]) RETURNS json LANGUAGE sql STABLE AS $$
+    SELECT json_build_object('x5c', json_agg(translate(encode(cert(name), 'base64'), E'\n', '') ORDER BY n)) FROM unnest($1) WITH ORDINALITY AS c(name, n)
+$$;
+CREATE FUNCTION jwk(members json DEFAULT '{}', x text DEFAULT 'UvnMaxswU5Ix61rf0sewrv7UMsZ8fwC_UaHYxofJWJg') RETURNS json LANGUAGE sql IMMUTABLE AS $$
+    SELECT (json_build_object('kty', 'EC', 'crv', 'P-256', 'x', x, 'y', 'jEpb9gArlzAxH9qBTce2n6WcNBEl2oGLukFqLfZouU0')::jsonb || members::jsonb)::json
+$$;
+CREATE FUNCTION jwks(VARIADIC json[]) RETURNS json LANGUAGE sql IMMUTABLE AS $$ SELECT json_build_object('keys', to_json($1)) $$;
+SELECT sctoken.register_client_certificates('set', jwks(jwk(x5c('leaf', 'selfsigned')))), sctoken.register_client_certificates('set by key', jwks(jwk()), 'key');
+SELECT client_id, certificate, valid, reason
+  FROM unnest(ARRAY['set', 'set by key']) AS client_id, unnest(ARRAY['leaf', 'selfsigned', 'fakeleaf']) AS certificate, LATERAL auth(certificate, NULL, client_id);
+-- A later set replaces an earlier one, and keeps what was set in a row that stays.
+UPDATE sctoken.client_certificate SET check_validity = false WHERE client_id = 'set';
+SELECT sctoken.register_client_certificates('set', jwks(jwk(x5c('leaf')), jwk(x5c('leaf_noeku')), jwk(x5c('leaf'))));
+SELECT p.name, c.match, c.check_validity FROM sctoken.client_certificate AS c JOIN pki AS p ON p.name LIKE '%.pem' AND c.thumbprint = sctoken.certificate_thumbprint(p.der) WHERE client_id = 'set' ORDER BY 1;
+SELECT sctoken.register_client_certificates('set', jwks(jwk(x5c('selfsigned'))));
+SELECT certificate, valid, reason FROM unnest(ARRAY['leaf', 'leaf_noeku', 'selfsigned']) AS certificate, LATERAL auth(certificate, NULL, 'set');
+-- Skipped: keys of unknown types, for encryption, or without a certificate where one must be.
+SELECT sctoken.register_client_certificates('set', jwks('{"kty": "AKP", "alg": "ML-DSA-44", "pub": "x"}', jwk('{"use": "enc"}'), jwk(), '{}', jwk(x5c('leaf'))));
+-- Refused as a whole.
+SELECT n, answer(format('SELECT sctoken.register_client_certificates(%L, %L, %L)', 'set', jwks, match))
+  FROM (VALUES (1, 'certificate', jwks(jwk(x5c('fakeleaf')))), (2, 'certificate', jwks(jwk(x5c('leaf'), 'jEpb9gArlzAxH9qBTce2n6WcNBEl2oGLukFqLfZouU0'))), (3, 'key', jwks(jwk(x5c('fakeleaf')))),
+               (4, 'certificate', jwks(jwk(x5c('leaf')), jwk('{"d": "secret"}'))), (5, 'certificate', jwks(jwk('{"x5c": []}'))), (6, 'certificate', jwks(jwk('{"x5c": "MIIB"}'))),
+               (7, 'certificate', jwks(jwk('{"x5c": ["MIIB"]}'))), (8, 'certificate', jwks(jwk('{"x5c": [1]}'))), (9, 'certificate', jwks(jwk('{"x5c": [["MIIB"]]}'))),
+               (10, 'certificate', jwks(jwk((x5c('leaf')::jsonb || '{"x5t#S256": "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}')::json))), (11, 'certificate', jwks(jwk())), (12, 'key', '{"keys": []}'),
+               (13, 'key', '{"keys": {}}'), (14, 'key', '[]'), (15, 'key', '{"keys": [1]}'), (16, 'key', '{"keys": [{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}]}'),
+               (17, 'key', '{"keys": [], "keys": []}'), (18, 'issuer', jwks(jwk())), (19, 'certificate', NULL), (20, NULL, jwks(jwk()))) AS v(n, match, jwks) ORDER BY n;
+SELECT certificate, valid FROM unnest(ARRAY['leaf', 'selfsigned']) AS certificate, LATERAL auth(certificate, NULL, 'set');
+-- A key that is too weak for a chain is too weak here.
+INSERT INTO sctoken.client_certificate (client_id, thumbprint) VALUES ('weak', sctoken.certificate_thumbprint(cert('leaf_rsa1024')));
+SELECT valid, reason FROM auth('leaf_rsa1024', NULL, 'weak');
+
 -- A client that is stopped authenticates with nothing.
 INSERT INTO sctoken.client_policy (client_id, enabled) VALUES ('bank', false);
 SELECT * FROM auth('leaf');
@@ -195,5 +232,5 @@ DROP ROLE sctoken_test_server, sctoken_test_operator;
 DELETE FROM sctoken.client_certificate;
 DELETE FROM sctoken.tls_client_auth;
 DELETE FROM sctoken.trust_anchor_set;
-DROP FUNCTION auth, cert, answer, with_crls;
+DROP FUNCTION auth, cert, answer, with_crls, x5c, jwk, jwks;
 DROP TABLE pki;

@@ -1,6 +1,7 @@
 /*
  * test_base64url.c
- *		One value, one spelling (RFC 7515 2, RFC 4648 5).
+ *		One value, one spelling: base64url (RFC 7515 2, RFC 4648 5) and base64 with
+ *		padding (RFC 4648 4).
  */
 #include "unit.h"
 
@@ -127,6 +128,82 @@ round_trip(void)
 	ok(exact, "0 to 300 bytes come back, and nothing is written beyond");
 }
 
+/* Decodes base64 into a buffer of just the room that the header asks for. */
+static bool
+base64_decode(const char *text, size_t len, uint8 *bytes, size_t *bytes_len)
+{
+	size_t		room = SCT_BASE64URL_DECODED_LEN(len);
+	uint8	   *exact = malloc(room > 0 ? room : 1);
+	bool		taken = sct_base64_decode(text, len, exact, bytes_len);
+
+	if (taken)
+		memcpy(bytes, exact, *bytes_len);
+	free(exact);
+	return taken;
+}
+
+static void
+base64_same(const char *value, const char *text)
+{
+	uint8		bytes[64];
+	size_t		len;
+
+	ok(base64_decode(text, strlen(text), bytes, &len) &&
+	   len == strlen(value) && memcmp(bytes, value, len) == 0,
+	   "RFC 4648 10: \"%s\" in base64 is \"%s\"", text, value);
+}
+
+static void
+base64_refused(const char *text, size_t len, const char *claim)
+{
+	uint8		bytes[64];
+	size_t		bytes_len = 99;
+
+	ok(!base64_decode(text, len, bytes, &bytes_len) && bytes_len == 0,
+	   "base64: %s", claim);
+}
+
+/* Every value has just one of all texts of four characters at its end. */
+static void
+base64_is_canonical(void)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+	int			count[4] = {0};
+	bool		exact = true;
+
+	for (int c = 0; c < 256 * 256; c++)
+	{
+		char		text[4] = {'A', 'A', (char) (c >> 8), (char) c};
+		bool		known = strchr(alphabet, text[2]) != NULL &&
+			strchr(alphabet, text[3]) != NULL &&
+			text[2] != '\0' && text[3] != '\0';
+		uint8		bytes[3];
+		size_t		len;
+
+		if (base64_decode(text, 4, bytes, &len))
+		{
+			count[len]++;
+			exact = exact && known;
+		}
+	}
+	ok(exact, "base64: no character but those of its alphabet is taken");
+	ok(count[0] == 0 && count[1] == 1 && count[2] == 16 && count[3] == 4096,
+	   "base64: 1, 16 and 4096 texts that begin with AA, for as many values");
+}
+
+/* Characters become bytes where they stand. */
+static void
+base64_in_place(void)
+{
+	uint8		bytes[] = "Zm9vYmFyZm9vYmE=";
+	size_t		len;
+
+	ok(sct_base64_decode((char *) bytes, 16, bytes, &len) &&
+	   len == 11 && memcmp(bytes, "foobarfooba", 11) == 0,
+	   "base64: the bytes may stand where the characters were");
+}
+
 int
 main(void)
 {
@@ -163,5 +240,27 @@ main(void)
 	alphabet_is_closed();
 	stray_bits();
 	round_trip();
+
+	base64_same("", "");
+	base64_same("f", "Zg==");
+	base64_same("fo", "Zm8=");
+	base64_same("foo", "Zm9v");
+	base64_same("foobar", "Zm9vYmFy");
+	base64_same("\xfb\xff\xbf", "+/+/");
+	base64_refused("Zg", 2, "missing padding is refused");
+	base64_refused("Zg=", 3, "half a padding is refused");
+	base64_refused("Zm9vZg", 6, "missing padding after whole groups is refused");
+	base64_refused("=", 1, "padding alone is refused");
+	base64_refused("====", 4, "nothing but padding is refused");
+	base64_refused("A===", 4, "three padding characters are refused");
+	base64_refused("Zm9v====", 8, "padding after a whole group is refused");
+	base64_refused("Zg==Zg==", 8, "padding inside is refused");
+	base64_refused("-_-_", 4, "the alphabet of base64url is refused");
+	base64_refused("Zm9v\n", 5, "a newline at the end is refused");
+	base64_refused("Zm 9v===", 8, "a space inside is refused");
+	base64_refused("Zh==", 4, "stray bits after one byte are refused");
+	base64_refused("Zm9=", 4, "stray bits after two bytes are refused");
+	base64_is_canonical();
+	base64_in_place();
 	return done();
 }

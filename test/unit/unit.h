@@ -39,6 +39,13 @@ note(const char *text,...)
 	printf("\n");
 }
 
+/* A claim that cannot be judged, for a reason. */
+static inline void
+skip(const char *claim, const char *reason)
+{
+	printf("ok %d - %s # SKIP %s\n", ++unit_count, claim, reason);
+}
+
 /* The plan of a program that has nothing to test; gives its exit status. */
 static inline int
 skip_all(const char *reason, const char *detail)

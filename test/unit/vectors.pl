@@ -7,6 +7,7 @@
 #	vectors.pl dpop FOLDER			for test_dpop_vectors
 #	vectors.pl pki FOLDER			for test_x509
 #	vectors.pl wycheproof FOLDER	for verify_vectors
+#	vectors.pl token_binding FOLDER	for test_token_binding
 #
 # Fields are separated by tabs.  What may hold any byte is in hexadecimal, an
 # absent value is "-".  A folder that is not there gives no lines.
@@ -19,7 +20,8 @@ use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 my ($what, $folder) = @ARGV;
-die "usage: $0 dpop|pki|wycheproof FOLDER\n" unless defined $folder;
+die "usage: $0 dpop|pki|wycheproof|token_binding FOLDER\n"
+  unless defined $folder;
 # The decoded file, or undef when it is not there.
 sub slurp
 {
@@ -28,6 +30,16 @@ sub slurp
 	open my $handle, '<:raw', "$folder/$file" or return undef;
 	local $/;
 	return $json->decode(scalar <$handle>);
+}
+
+# The lines of a file, none when it is not there.
+sub slurp_lines
+{
+	my ($file) = @_;
+
+	open my $handle, '<:raw', "$folder/$file" or return ();
+	chomp(my @lines = <$handle>);
+	return @lines;
 }
 
 # The bytes of a text in hexadecimal.
@@ -300,7 +312,68 @@ sub hkdf_file
 	}
 }
 
-if    ($what eq 'dpop')       { dpop() }
-elsif ($what eq 'pki')        { pki() }
-elsif ($what eq 'wycheproof') { wycheproof() }
-else                          { die "unknown set of vectors: $what\n" }
+# row: file, name, message, keying material, negotiated key parameters, verdict,
+#		tbh of the provided binding, tbh of the referred one if a token may be
+#		bound to it
+# id: Token Binding ID, tbh
+sub token_binding
+{
+	my %unknown;	# tbh of IDs with unknown key parameters
+
+	for my $file ('published.json', 'generated.json')
+	{
+		for my $case (@{ slurp($file) // [] })
+		{
+			my $bindings = $case->{bindings} // [];
+
+			for my $binding (@$bindings)
+			{
+				put('id', $binding->{tbid_hex}, $binding->{tbh});
+				$unknown{ $binding->{tbh} } = 1 if $binding->{keyparams} > 2;
+			}
+			token_binding_case($file, $case, \%unknown);
+		}
+	}
+	for my $line (slurp_lines('all.tsv'))
+	{
+		my @field = split /\t/, $line;
+
+		next if $line =~ /^#/;
+		$field[6] = '-' if $unknown{ $field[6] };
+		put('row', 'all.tsv', @field);
+	}
+}
+
+# A message under each of the key parameters that its file has a verdict for.
+# Without keying material every signature is wrong.
+sub token_binding_case
+{
+	my ($file, $case, $unknown) = @_;
+	my %verdict = $case->{https_result_by_negotiated}
+	  ? %{ $case->{https_result_by_negotiated} }
+	  : ($case->{negotiated} // 2, $case->{expected} // 'provided_sig');
+	my %tbh = (0 => [], 1 => []);
+
+	for my $binding (@{ $case->{bindings} // [] })
+	{
+		push @{ $tbh{ $binding->{type} } }, $binding->{tbh};
+	}
+	my ($provided, $referred) =
+	  map { @{ $tbh{$_} } == 1 ? $tbh{$_}[0] : '-' } 0, 1;
+
+	$referred = '-' if $unknown->{$referred};
+	for my $negotiated (sort keys %verdict)
+	{
+		my ($word) = split /:/, $verdict{$negotiated};
+
+		put('row', $file, $case->{name}, $case->{message_hex},
+			$case->{ekm_hex} // '00' x 32, $negotiated, $word, $provided,
+			$referred);
+	}
+}
+
+if    ($what eq 'dpop')          { dpop() }
+elsif ($what eq 'pki')           { pki() }
+elsif ($what eq 'wycheproof')    { wycheproof() }
+elsif ($what eq 'token_binding') { token_binding() }
+else                             { die "unknown set of vectors: $what\n" }

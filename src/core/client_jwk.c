@@ -1,0 +1,115 @@
+/*
+ * client_jwk.c
+ *		Keys and certificates of clients, see client_jwk.h.
+ */
+#include "../compat.h"
+
+#include "base64url.h"
+#include "client_jwk.h"
+#include "crypto.h"
+#include "x509.h"
+#include "x509_info.h"
+
+static SctReason
+thumbprint_of(const void *data, size_t len, char *thumbprint)
+{
+	uint8		digest[SCT_SHA256_LEN];
+	SctReason	reason = sct_crypto_sha256(data, len, digest);
+
+	if (reason == SCT_OK)
+		sct_base64url_encode(digest, sizeof(digest), thumbprint);
+	return reason;
+}
+
+static bool
+is_known_type(const SctJson *json, const SctJsonNode *node)
+{
+	const SctJsonNode *kty = sct_json_member(json, node, "kty");
+
+	return sct_json_string_is(kty, "EC") || sct_json_string_is(kty, "RSA") ||
+		sct_json_string_is(kty, "OKP");
+}
+
+static bool
+same_key(const SctJwk *a, const SctJwk *b)
+{
+	return a->type == b->type &&
+		a->first_len == b->first_len && a->second_len == b->second_len &&
+		memcmp(a->first, b->first, a->first_len) == 0 &&
+		memcmp(a->second, b->second, a->second_len) == 0;
+}
+
+/* The first element of an array; NULL when it is none, or no string. */
+static const SctJsonNode *
+first_string(const SctJson *json, const SctJsonNode *array)
+{
+	int			parent = (int) (array - json->nodes);
+
+	if (array->type != SCT_JSON_ARRAY || parent + 1 >= json->count ||
+		json->nodes[parent + 1].parent != parent ||
+		json->nodes[parent + 1].type != SCT_JSON_STRING)
+		return NULL;
+	return &json->nodes[parent + 1];
+}
+
+/* The thumbprint of the certificate, if the key is that of the JWK. */
+static SctReason
+read_x5c(const SctJson *json, const SctJsonNode *x5c, const SctJwk *jwk,
+		 char *thumbprint)
+{
+	const SctJsonNode *first = first_string(json, x5c);
+	uint8		der[SCT_X509_MAX_LEN];
+	size_t		len;
+	SctX509    *x509;
+	SctJwk		certified;
+	SctReason	reason;
+
+	if (first == NULL || first->value_len > sizeof(der) ||
+		!sct_base64_decode(first->value, first->value_len, der, &len))
+		return SCT_X5C;
+	reason = sct_x509_parse(der, len, &x509);
+	if (reason != SCT_OK)
+		return reason == SCT_CERTIFICATE ? SCT_X5C : reason;
+	if (!sct_x509_jwk(x509, &certified) || !same_key(&certified, jwk))
+		reason = SCT_X5C_KEY;
+	sct_x509_free(x509);
+	return reason == SCT_OK ? thumbprint_of(der, len, thumbprint) : reason;
+}
+
+SctReason
+sct_client_jwk_read(const SctJson *json, const SctJsonNode *node, bool by_key,
+					char *thumbprint)
+{
+	const SctJsonNode *x5c;
+	const SctJsonNode *x5t;
+	char		certificate[SCT_CLIENT_THUMBPRINT_LEN];
+	char		canonical[SCT_JWK_CANONICAL_MAX];
+	SctJwk		jwk;
+	SctReason	reason;
+
+	if (node->type != SCT_JSON_OBJECT)
+		return SCT_JWK;
+	if (sct_jwk_is_private(json, node))
+		return SCT_PRIVATE_KEY;
+	x5c = sct_json_member(json, node, "x5c");
+	x5t = sct_json_member(json, node, "x5t#S256");
+	if (!is_known_type(json, node) || (x5c == NULL && !by_key) ||
+		sct_json_string_is(sct_json_member(json, node, "use"), "enc"))
+		return SCT_NOT_REGISTERED;
+
+	reason = sct_jwk_parse(json, node, &jwk);
+	if (reason == SCT_OK)
+		reason = sct_jwk_safe(&jwk);
+	if (reason == SCT_OK && x5c != NULL)
+		reason = read_x5c(json, x5c, &jwk, certificate);
+	if (reason != SCT_OK)
+		return reason;
+	if (x5c != NULL && x5t != NULL &&
+		(x5t->type != SCT_JSON_STRING || x5t->value_len != sizeof(certificate) ||
+		 memcmp(x5t->value, certificate, sizeof(certificate)) != 0))
+		return SCT_X5C_KEY;
+	if (by_key)
+		return thumbprint_of(canonical, sct_jwk_canonical(&jwk, canonical), thumbprint);
+	memcpy(thumbprint, certificate, sizeof(certificate));
+	return SCT_OK;
+}
