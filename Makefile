@@ -20,6 +20,7 @@ OBJS        = src/sctoken.o \
 		src/binding.o \
 		src/cache.o \
 		src/certificate.o \
+		src/certificate_header.o \
 		src/challenge.o \
 		src/client_authentication.o \
 		src/client_certificate.o \
@@ -59,6 +60,7 @@ OBJS        = src/sctoken.o \
 		src/worker.o \
 		src/core/base64url.o \
 		src/core/certificate.o \
+		src/core/certificate_header.o \
 		src/core/client_jwk.o \
 		src/core/crypto.o \
 		src/core/digest_cache.o \
@@ -85,7 +87,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
+REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		rotate-chain \

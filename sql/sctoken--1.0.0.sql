@@ -413,6 +413,20 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION sctoken.certificate_name_valid(text, text) IS
 'May a client register this value of a member of RFC 8705 2.1.2 (see certificate_matches)? False: empty, no RFC 4514 string with known attribute types or OIDs, a DNS name with a wildcard, no URI, no IP address, no mailbox. Null for null. Error 22023: another member';
 
+CREATE FUNCTION sctoken.certificate_from_header(value text, format text DEFAULT 'auto')
+RETURNS bytea
+AS 'MODULE_PATHNAME', 'sctoken_certificate_from_header'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION sctoken.certificate_from_header(text, text) IS
+'The client certificate, in DER, from the header in which a proxy forwards it (RFC 9440 and others); of a chain the first one. value: the header as it came, at most 65536 bytes; which proxy wrote it, and that no client can, is for the caller to make sure. format: rfc9440, nginx, envoy, haproxy, apache, aws_alb, traefik, cloud_foundry, pem or base64, which accept what that sender writes and nothing else, or auto, which accepts any of them; name it in production. The certificate is parsed in full; its chain, its time and its names are not judged. Null for null and where there is none: an empty value, "-", "(null)". Error 22023, with the byte at which value goes wrong: not such a value, a fingerprint alone (thumbprint_from_header takes it), or an unknown format';
+
+CREATE FUNCTION sctoken.thumbprint_from_header(value text, format text DEFAULT 'auto')
+RETURNS text
+AS 'MODULE_PATHNAME', 'sctoken_thumbprint_from_header'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.thumbprint_from_header(text, text) IS
+'x5t#S256 of the client certificate in the header in which a proxy forwards it: base64url of the SHA-256 of its DER (RFC 8705 3.1). For a resource server, to compare with the cnf of an access token at each request. Arguments, null and errors as certificate_from_header; takes also a SHA-256 fingerprint where no more is forwarded: Hash alone from Envoy, or (format fingerprint, or auto) 64 hexadecimal digits, 44 characters of base64 or 43 of base64url. Of the certificate only the outline is checked, not the content: parsing costs some fifty times as much, and a comparison does not need it, since whatever else has that outline has another SHA-256. To bind to a certificate or to authenticate by it use certificate_from_header';
+
 --
 -- DPoP
 --

@@ -1,7 +1,7 @@
 /*
  * base64url.h
- *		base64url without padding (RFC 7515 2, RFC 4648 5) and base64 with it (RFC 4648
- *		4), canonical forms only.
+ *		base64url without padding (RFC 7515 2, RFC 4648 5) and base64 with it
+ *		(RFC 4648 4), canonical forms only.
  *
  * PostgreSQL's and OpenSSL's decoders skip white space, take padding and ignore
  * stray bits.  Each of these gives one value several spellings, so that a hash of

@@ -46,18 +46,21 @@ file(const char *name)
 static bool
 read_files(void)
 {
-	FILE	   *lines = lines_open("pki.txt");
+	FILE	   *lines = lines_open("certificates.txt");
 	char	   *fields[MAX_FIELDS];
 
 	if (lines == NULL)
 		return false;
-	while (lines_next(lines, fields) == 2 && file_count < MAX_FILES)
+	while (lines_next(lines, fields) > 0 && file_count < MAX_FILES)
 	{
-		File	   *f = &files[file_count++];
+		File	   *f = &files[file_count];
 
-		strlcpy(f->name, fields[0], sizeof(f->name));
-		f->len = unhex(fields[1]);
-		memcpy(f->der, fields[1], f->len);
+		if (strcmp(fields[0], "header") == 0)
+			continue;
+		strlcpy(f->name, fields[1], sizeof(f->name));
+		f->len = unhex(fields[2]);
+		memcpy(f->der, fields[2], f->len);
+		file_count++;
 	}
 	fclose(lines);
 	return true;
@@ -381,7 +384,7 @@ int
 main(void)
 {
 	if (!read_files())
-		return skip_all("no test vectors: ", "pki.txt");
+		return skip_all("no test vectors: ", "certificates.txt");
 	no_bit_may_change();
 	nothing_missing_nothing_more();
 	one_form_only();

@@ -1,11 +1,11 @@
 #!/usr/bin/perl
 #
 # vectors.pl
-#		Test vectors as lines, for programs that shall not need a JSON reader
-#		other than the one that they test.
+#		Test vectors as lines, for programs that shall not need a reader of JSON
+#		or PEM other than the one that they test.
 #
 #	vectors.pl dpop FOLDER			for test_dpop_vectors
-#	vectors.pl pki FOLDER			for test_x509
+#	vectors.pl mtls FOLDER			for test_certificate_header... and test_x509
 #	vectors.pl wycheproof FOLDER	for verify_vectors
 #	vectors.pl token_binding FOLDER	for test_token_binding
 #
@@ -20,7 +20,7 @@ use MIME::Base64 qw(decode_base64 decode_base64url encode_base64url);
 my $json = JSON::PP->new->utf8->canonical->allow_nonref;
 
 my ($what, $folder) = @ARGV;
-die "usage: $0 dpop|pki|wycheproof|token_binding FOLDER\n"
+die "usage: $0 dpop|mtls|wycheproof|token_binding FOLDER\n"
   unless defined $folder;
 # The decoded file, or undef when it is not there.
 sub slurp
@@ -82,15 +82,28 @@ sub dpop
 	}
 }
 
-# certificate or CRL: name of the file, DER
-sub pki
+# certificate or crl: file, DER
+# header: name, value, kind, x5t#S256
+sub mtls
 {
-	for my $file (sort glob "$folder/*.pem $folder/*.crl")
+	my %escape = ('\n' => "\n", '\r' => "\r", '\t' => "\t");
+
+	for my $file (sort glob "$folder/*.pem $folder/pki/*.pem $folder/pki/*.crl")
 	{
-		open my $handle, '<:raw', $file or die "$file: $!\n";
+		open my $handle, '<', $file or die "$file: $!\n";
 		local $/;
-		my ($base64) = <$handle> =~ /-----\n(.*?)-----/s;
-		put($file =~ s{.*/}{}r, unpack 'H*', decode_base64($base64));
+		my ($body) = <$handle> =~ /^-----BEGIN (?:CERTIFICATE|X509 CRL)-----\n([^-]*)/m;
+		put($file =~ /crl$/ ? 'crl' : 'certificate', $file =~ s{.*/}{}r,
+			unpack 'H*', decode_base64($body));
+	}
+	open my $handle, '<', "$folder/cert_headers.tsv" or return;
+	while (my $line = <$handle>)
+	{
+		chomp $line;
+		next if $line =~ /^#/;
+		my ($name, $value, $kind, $thumbprint) = split /\t/, $line;
+		$value =~ s/(\\[nrt])/$escape{$1}/g;
+		put('header', $name, hex_of($value), $kind, $thumbprint);
 	}
 }
 
@@ -373,7 +386,7 @@ sub token_binding_case
 }
 
 if    ($what eq 'dpop')          { dpop() }
-elsif ($what eq 'pki')           { pki() }
+elsif ($what eq 'mtls')          { mtls() }
 elsif ($what eq 'wycheproof')    { wycheproof() }
 elsif ($what eq 'token_binding') { token_binding() }
 else                             { die "unknown set of vectors: $what\n" }
