@@ -205,6 +205,24 @@ symbols_are_ours()
 	[ "${PIPESTATUS[0]}" = 0 ]
 }
 
+# What the guide shows of a proxy's settings is what the tests run.
+shown_settings_are_tested()
+{
+	perl -0777 -e '
+		my %file = (nginx => "nginx.conf", haproxy => "haproxy.cfg",
+			apache => "apache.conf");
+		@ARGV = ("doc/choosing.md", map { "test/proxies/$_" } @file{sort keys %file});
+		my ($guide, @settings) = map { s/^[ \t]+//gmr } <>;
+		foreach my $proxy (sort keys %file)
+		{
+			my $tested = shift @settings;
+			my @shown = $guide =~ /^```$proxy\n(.*?)^```$/gms;
+			print "doc/choosing.md: no settings of $proxy\n" if !@shown;
+			print "doc/choosing.md: not in $file{$proxy}:\n$_"
+				foreach grep { index($tested, $_) < 0 } @shown;
+		}'
+}
+
 shell_scripts()
 {
 	find test .ci -name '*.sh' -o -path .ci/run
@@ -256,6 +274,8 @@ if [ -e "$library" ]; then
 else
 	skip 'every symbol of the library is ours' "no $library"
 fi
+gate 'the proxy settings of the guide are those of the tests' \
+	shown_settings_are_tested
 gate 'every shell script parses and can be run' shell_scripts_parse
 if command -v shellcheck >/dev/null; then
 	gate 'every shell script passes shellcheck' shell_scripts_pass_shellcheck

@@ -97,6 +97,7 @@ missing_packages()
 	[ -e /usr/include/openssl/evp.h ] || echo libssl-dev
 	command -v prove >/dev/null || echo perl
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
+	[ "$command" != test ] || command -v openssl >/dev/null || echo openssl
 	[ "$command" != bench ] || [ -e /usr/include/postgresql/libpq-fe.h ] ||
 		echo libpq-dev
 }

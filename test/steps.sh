@@ -210,6 +210,8 @@ builds()
 # All need sctoken installed in the copy of PostgreSQL, and its server running.
 export PGHOST=$work/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export PROVER=$work/prover
+# Where a test unpacks Debian packages that it wants and the machine lacks.
+export PACKAGES=$work/packages
 
 # What is measured is PostgreSQL as it comes.
 configuration=test/sctoken.conf
