@@ -416,7 +416,7 @@ COMMENT ON FUNCTION sctoken.certificate_name_valid(text, text) IS
 CREATE FUNCTION sctoken.certificate_from_header(value text, format text DEFAULT 'auto')
 RETURNS bytea
 AS 'MODULE_PATHNAME', 'sctoken_certificate_from_header'
-LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION sctoken.certificate_from_header(text, text) IS
 'The client certificate, in DER, from the header in which a proxy forwards it (RFC 9440 and others); of a chain the first one. value: the header as it came, at most 65536 bytes; which proxy wrote it, and that no client can, is for the caller to make sure. format: rfc9440, nginx, envoy, haproxy, apache, aws_alb, traefik, cloud_foundry, pem or base64, which accept what that sender writes and nothing else, or auto, which accepts any of them; name it in production. The certificate is parsed in full; its chain, its time and its names are not judged. Null for null and where there is none: an empty value, "-", "(null)". Error 22023, with the byte at which value goes wrong: not such a value, a fingerprint alone (thumbprint_from_header takes it), or an unknown format';
 
