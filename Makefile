@@ -108,6 +108,7 @@ ISOLATION   = rotate-race \
 		bulk-issue \
 		bulk-revoke-family \
 		bulk-busy \
+		revoke-subject-rotate \
 		confirm-rotate \
 		amend-rotate \
 		max-families \

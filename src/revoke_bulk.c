@@ -27,7 +27,6 @@
 /* The first parameters of each statement */
 enum
 {
-	VALUE_NOW,
 	VALUE_REASON,
 	VALUE_KEY,					/* what names the families, and more */
 	MAX_VALUES = 7
@@ -43,63 +42,69 @@ enum
 	"SELECT id FROM sctoken.family WHERE " condition " AND revoked_at IS NULL" \
 	" ORDER BY id FOR NO KEY UPDATE)"
 
+/*
+ * The time is that of the change, after any wait: what was rotated meanwhile was
+ * not yet revoked.
+ */
 #define REVOKE_ROWS \
 	", revoked AS (" \
-	"UPDATE sctoken.family AS f SET revoked_at = $1, revoke_reason = $2" \
+	"UPDATE sctoken.family AS f" \
+	" SET revoked_at = pg_catalog.clock_timestamp(), revoke_reason = $1" \
 	" FROM locked WHERE f.id OPERATOR(pg_catalog.=) locked.id" \
 	" AND f.revoked_at IS NULL" \
-	" RETURNING f.id, f.generation, f.client_id, f.subject)" \
+	" RETURNING f.id, f.revoked_at, f.generation, f.client_id, f.subject)" \
 	" INSERT INTO sctoken.event" \
 	" (family_id, at, kind, generation, client_id, subject, reason)" \
-	" SELECT id, $1, 'revoked', generation, client_id, subject, $2 FROM revoked"
+	" SELECT id, revoked_at, 'revoked', generation, client_id, subject, $1" \
+	" FROM revoked"
 
 static PreparedQuery subject_query = {
-	.sql = LOCK_ROWS("subject OPERATOR(pg_catalog.=) $3"
-					 " AND ($4 IS NULL OR client_id OPERATOR(pg_catalog.=) $4)")
-	REVOKE_ROWS " WHERE $5 IS NULL OR id OPERATOR(pg_catalog.<>) $5",
-	.nargs = 5,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, UUIDOID}
+	.sql = LOCK_ROWS("subject OPERATOR(pg_catalog.=) $2"
+					 " AND ($3 IS NULL OR client_id OPERATOR(pg_catalog.=) $3)")
+	REVOKE_ROWS " WHERE $4 IS NULL OR id OPERATOR(pg_catalog.<>) $4",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID, UUIDOID}
 };
 
 static PreparedQuery session_query = {
-	.sql = LOCK_ROWS("session_id OPERATOR(pg_catalog.=) $3") REVOKE_ROWS,
-	.nargs = 3,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID}
+	.sql = LOCK_ROWS("session_id OPERATOR(pg_catalog.=) $2") REVOKE_ROWS,
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
 };
 
 static PreparedQuery grant_query = {
-	.sql = LOCK_ROWS("grant_id OPERATOR(pg_catalog.=) $3") REVOKE_ROWS,
-	.nargs = 3,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID}
+	.sql = LOCK_ROWS("grant_id OPERATOR(pg_catalog.=) $2") REVOKE_ROWS,
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
 };
 
 /* The expressions of three indexes, in the order of BindingMember. */
 static PreparedQuery binding_query = {
 	.sql = LOCK_ROWS("((binding OPERATOR(pg_catalog.->>) 'jkt')"
-					 " OPERATOR(pg_catalog.=) $3"
+					 " OPERATOR(pg_catalog.=) $2"
 					 " OR (binding OPERATOR(pg_catalog.->>) 'x5t#S256')"
-					 " OPERATOR(pg_catalog.=) $4"
+					 " OPERATOR(pg_catalog.=) $3"
 					 " OR (binding OPERATOR(pg_catalog.->>) 'tbh')"
-					 " OPERATOR(pg_catalog.=) $5)")
+					 " OPERATOR(pg_catalog.=) $4)")
 	REVOKE_ROWS,
-	.nargs = 5,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TEXTOID}
 };
 
 /* Families that are dead in any other way need no room. */
 static PreparedQuery surplus_query = {
 	.sql = LOCK_ROWS("id OPERATOR(pg_catalog.=) ANY (ARRAY("
 					 "SELECT id FROM sctoken.family"
-					 " WHERE subject OPERATOR(pg_catalog.=) $3"
-					 " AND client_id OPERATOR(pg_catalog.=) $4"
+					 " WHERE subject OPERATOR(pg_catalog.=) $2"
+					 " AND client_id OPERATOR(pg_catalog.=) $3"
 					 " AND revoked_at IS NULL"
-					 " AND expires_at OPERATOR(pg_catalog.>) $1"
+					 " AND expires_at OPERATOR(pg_catalog.>) $4"
 					 " AND rotated_at OPERATOR(pg_catalog.>) $5"
 					 " AND created_at OPERATOR(pg_catalog.>) $6"
 					 " ORDER BY created_at DESC, id DESC OFFSET $7))")
 	REVOKE_ROWS " RETURNING family_id",
 	.nargs = 7,
-	.argtypes = {TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID,
+	.argtypes = {TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, INT8OID}
 };
 
@@ -162,7 +167,6 @@ revoke_named(const char *call, PreparedQuery *query, Datum *values, const char *
 {
 	uint64		count;
 
-	values[VALUE_NOW] = TimestampTzGetDatum(GetCurrentTimestamp());
 	sct_lock_require(revoke_rows(query, values, nulls, &count));
 	if (count > 0)
 		sct_announce_call(call);
@@ -211,7 +215,7 @@ sctoken_revoke_subject(PG_FUNCTION_ARGS)
 {
 	QueryScope	scope;
 	Datum		values[MAX_VALUES] = {0};
-	char		nulls[] = "    n";
+	char		nulls[] = "   n";
 	text	   *subject;
 	text	   *client_id;
 	Datum		result;
@@ -237,7 +241,7 @@ sctoken_revoke_binding(PG_FUNCTION_ARGS)
 {
 	QueryScope	scope;
 	Datum		values[MAX_VALUES] = {0};
-	char		nulls[] = "     ";
+	char		nulls[] = "    ";
 	Binding		binding;
 	Datum		result;
 
@@ -263,12 +267,11 @@ sctoken_revoke_binding(PG_FUNCTION_ARGS)
 
 bool
 sct_revoke_subject_client(const text *subject, const text *client_id,
-						  const pg_uuid_t *reused, TimestampTz now)
+						  const pg_uuid_t *reused)
 {
 	Datum		values[MAX_VALUES] = {0};
 	uint64		others;
 
-	values[VALUE_NOW] = TimestampTzGetDatum(now);
 	values[VALUE_REASON] = CStringGetTextDatum("reuse_detected");
 	values[VALUE_KEY] = PointerGetDatum(subject);
 	values[VALUE_KEY + 1] = PointerGetDatum(client_id);
@@ -291,14 +294,14 @@ sct_revoke_surplus(const text *subject, const text *client_id,
 	SPITupleTable *rows;
 	uint64		count;
 
-	values[VALUE_NOW] = TimestampTzGetDatum(now);
 	values[VALUE_REASON] = CStringGetTextDatum("max_families");
 	values[VALUE_KEY] = PointerGetDatum(subject);
 	values[VALUE_KEY + 1] = PointerGetDatum(client_id);
-	values[VALUE_KEY + 2] = TimestampTzGetDatum(now - policy->idle_ttl);
-	values[VALUE_KEY + 3] = TimestampTzGetDatum(Max(policy->not_before,
+	values[VALUE_KEY + 2] = TimestampTzGetDatum(now);
+	values[VALUE_KEY + 3] = TimestampTzGetDatum(now - policy->idle_ttl);
+	values[VALUE_KEY + 4] = TimestampTzGetDatum(Max(policy->not_before,
 													now - policy->absolute_ttl));
-	values[VALUE_KEY + 4] = Int64GetDatum((int64) policy->max_families - 1);
+	values[VALUE_KEY + 5] = Int64GetDatum((int64) policy->max_families - 1);
 	count = sct_query_run(&surplus_query, values, NULL);
 	rows = SPI_tuptable;
 	if (count > 0)

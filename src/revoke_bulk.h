@@ -20,7 +20,7 @@
  * sctoken.lock_timeout.
  */
 extern bool sct_revoke_subject_client(const text *subject, const text *client_id,
-									  const pg_uuid_t *reused, TimestampTz now);
+									  const pg_uuid_t *reused);
 
 /*
  * max_families: the oldest families of a subject with a client that still live,

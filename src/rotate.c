@@ -334,7 +334,7 @@ reuse(Use *use, const char *reason)
 	if (all &&
 		!(sct_lock_subject(use->family.subject, ExclusiveLock) &&
 		  sct_revoke_subject_client(use->family.subject, use->client_id,
-									&use->family_id, use->now)))
+									&use->family_id)))
 		return fail(use, OUTCOME_BUSY, "lock");
 
 	event_fill(use, &event, "reuse_detected", reason);
