@@ -91,10 +91,18 @@ SHLIB_LINK  = -lcrypto
 REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
+		three-waiters \
+		mixed-levels \
 		rotate-chain \
+		retry-rotate \
+		retry-retry \
+		reuse-rotate \
+		reuse-reuse \
+		rotate-kept \
 		rotate-revoke \
 		rotate-rollback \
 		rotate-busy \
+		rotate-deadlock \
 		reuse-subject-client \
 		introspect-latest \
 		policy-change \
