@@ -100,12 +100,17 @@ ISOLATION   = rotate-race \
 		reuse-reuse \
 		rotate-kept \
 		rotate-revoke \
+		revoke-revoke \
 		rotate-rollback \
 		rotate-busy \
 		rotate-deadlock \
 		reuse-subject-client \
 		introspect-latest \
+		introspect-rotate \
+		snapshot-family \
+		snapshot-revocation \
 		policy-change \
+		policy-wait \
 		first-secret \
 		trigger-supabase \
 		trigger-hydra \
