@@ -129,6 +129,9 @@ ISOLATION   = rotate-race \
 		notify \
 		rotate-secret \
 		replay-race \
+		replay-other-key \
+		replay-prune \
+		replay-horizon \
 		rotate-siblings \
 		rotate-same-second \
 		rotate-prepare \
