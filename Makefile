@@ -103,6 +103,7 @@ ISOLATION   = rotate-race \
 		revoke-revoke \
 		rotate-rollback \
 		rotate-busy \
+		wait-cancelled \
 		rotate-deadlock \
 		reuse-subject-client \
 		introspect-latest \
@@ -133,6 +134,8 @@ ISOLATION   = rotate-race \
 		replay-prune \
 		replay-horizon \
 		rotate-siblings \
+		foreign-lock \
+		lock-collision \
 		rotate-same-second \
 		rotate-prepare \
 		rotate-direct \
