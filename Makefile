@@ -118,6 +118,8 @@ ISOLATION   = rotate-race \
 		trigger-oidc-provider \
 		trigger-notify \
 		maintain \
+		maintain-rotate \
+		event-partition \
 		bulk-rotate \
 		bulk-issue \
 		bulk-revoke-family \
@@ -139,6 +141,8 @@ ISOLATION   = rotate-race \
 		rotate-same-second \
 		rotate-prepare \
 		rotate-direct \
+		rotate-truncate \
+		rotate-rewrite \
 		rotate-terminated \
 		trust-anchor
 TAP_TESTS   = 1
