@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds|campaign
+# usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -100,10 +100,11 @@ missing_packages()
 	command -v prove >/dev/null || echo perl
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
 	case $command in
-		test | bench | campaign)
+		test | bench | campaign*)
 			[ -e /usr/include/postgresql/libpq-fe.h ] || echo libpq-dev
 			;;
 	esac
+	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
 }
 
 # Sets pg_config, after installing what is not there yet.
@@ -277,8 +278,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds | campaign) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds|campaign" ;;
+	test | demo | bench | builds | campaign | campaign-controls) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

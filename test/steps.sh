@@ -5,7 +5,7 @@
 # PostgreSQL, in which sctoken is installed here.  Each step writes a log in
 # WORK/log, of which nothing is shown unless it fails.
 #
-# usage: test/steps.sh test|demo|bench|builds|campaign WORK
+# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls WORK
 set -eu -o pipefail
 
 command=$1
@@ -220,10 +220,10 @@ export PGHOST=$work/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export PROVER=$work/prover DRIVER=$work/driver
 prepare install install_sctoken
 case $command in
-	test | campaign) prepare driver build_driver ;;
+	test | campaign*) prepare driver build_driver ;;
 esac
 case $command in
-	campaign) ;;						# has servers of its own
+	campaign*) ;;						# has servers of its own
 	bench) prepare start start_server /dev/null ;;	# PostgreSQL as it comes
 	*) prepare start start_server test/sctoken.conf ;;
 esac
@@ -242,4 +242,5 @@ case $command in
 	demo) test/demo/demo.sh ;;
 	bench) test/bench/run.sh ;;
 	campaign) test/campaign/run.sh ;;
+	campaign-controls) test/campaign/controls.sh ;;
 esac
