@@ -1,8 +1,8 @@
 # sctoken: sender-constrained tokens in PostgreSQL
 #
 # "make", "make install" and "make installcheck" are PGXS's own.  "make demo",
-# "make test" and "make bench" need nothing installed, not even PostgreSQL: see
-# test/run.sh.
+# "make test", "make bench", "make campaign" and "make campaign-controls" need
+# nothing installed, not even PostgreSQL: see test/run.sh.
 
 EXTENSION   = sctoken
 EXTVERSION  = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" \
@@ -182,8 +182,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench lint
-demo test bench:
+.PHONY: demo test bench campaign campaign-controls lint
+demo test bench campaign campaign-controls:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 lint:

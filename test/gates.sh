@@ -244,13 +244,36 @@ shell_scripts_pass_shellcheck()
 	shell_scripts | xargs shellcheck --severity=warning --external-sources
 }
 
+controls_apply()
+{
+	local patch
+
+	for patch in test/campaign/controls/*.patch; do
+		git apply --check "$patch" || echo "$patch: does not apply"
+		grep -q '^Campaign: ' "$patch" || echo "$patch: no line \"Campaign: \""
+	done
+}
+
+# What amcheck would find cannot be made by a change of these sources.
+rules_have_controls()
+{
+	different \
+		"$(sed -nE 's/^\t\[ ([a-z]+) +=> .*/\1/p' test/campaign/Oracle.pm | sort)" \
+		"$({
+			echo sound
+			sed -n 's/^Rule: //p' test/campaign/controls/*.patch
+		} | sort -u)" \
+		'a rule without a control' 'a control of no rule'
+}
+
 lines_end_cleanly()
 {
 	local files
 
 	mapfile -t files < <(find Makefile sctoken.control META.json .ci sql src \
 		test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
-		! -name '*.[oa]' ! -name '*.so' -exec grep -lI . {} +)
+		! -name '*.[oa]' ! -name '*.so' ! -name '*.patch' \
+		-exec grep -lI . {} +)
 	matches '[[:blank:]]+$' "${files[@]}"
 }
 
@@ -282,6 +305,12 @@ if command -v shellcheck >/dev/null; then
 else
 	skip 'every shell script passes shellcheck' 'no shellcheck'
 fi
+if command -v git >/dev/null; then
+	gate 'every control of the campaign applies' controls_apply
+else
+	skip 'every control of the campaign applies' 'no git'
+fi
+gate 'every rule of the campaign has a control' rules_have_controls
 gate 'no line ends with a blank' lines_end_cleanly
 printf '1..%d\n' $count
 [ $failed = 0 ]

@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh: make test, make demo and make bench, on any Debian machine.
+# run.sh: make test, make demo and others, on any Debian machine.
 #
 # Nothing of the machine is touched but for packages that it lacks.  What is
 # built and run stands in a work folder that is gone at the end: a copy of the
@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds
+# usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -17,6 +17,8 @@
 #	KEEP=1			keep the work folder, and say where it is
 #	STEPS			which steps of make test to take; default: all of
 #					"unit regress isolation tap interop gates server"
+#	ROTATIONS, KILLS, CLIENTS, SEED
+#					of make campaign, see test/campaign/campaign.pl
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -98,8 +100,12 @@ missing_packages()
 	command -v prove >/dev/null || echo perl
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
 	[ "$command" != test ] || command -v openssl >/dev/null || echo openssl
-	[ "$command" != bench ] || [ -e /usr/include/postgresql/libpq-fe.h ] ||
-		echo libpq-dev
+	case $command in
+		test | bench | campaign*)
+			[ -e /usr/include/postgresql/libpq-fe.h ] || echo libpq-dev
+			;;
+	esac
+	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
 }
 
 # Sets pg_config, after installing what is not there yet.
@@ -245,6 +251,10 @@ run_steps()
 	steps=$!
 	wait $steps || status=$?
 	steps=
+	if [ "$command" = campaign ] && [ $status != 0 ]; then
+		KEEP=1
+		say "What the campaign left stays in $work"
+	fi
 	return $status
 }
 
@@ -269,8 +279,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds" ;;
+	test | demo | bench | builds | campaign | campaign-controls) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -5,7 +5,7 @@
 # PostgreSQL, in which sctoken is installed here.  Each step writes a log in
 # WORK/log, of which nothing is shown unless it fails.
 #
-# usage: test/steps.sh test|demo|bench|builds WORK
+# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls WORK
 set -eu -o pipefail
 
 command=$1
@@ -127,6 +127,14 @@ install_sctoken()
 		cc $strict -O2 -o "$PROVER" test/client/prover.c -lcrypto
 }
 
+# The clients of the campaign.
+build_driver()
+{
+	# shellcheck disable=SC2086 # words
+	cc $strict -O2 -o "$DRIVER" test/campaign/*.c \
+		-I"$(pg_config --includedir)" -L"$(pg_config --libdir)" -lpq -lcrypto
+}
+
 # start_server CONFIGURATION: for the user alone, and for nobody on the network.
 start_server()
 {
@@ -207,17 +215,20 @@ builds()
 	claim "the core's tests pass under sanitizers" make -C test/unit asan
 }
 
-# All need sctoken installed in the copy of PostgreSQL, and its server running.
+# All need sctoken installed in the copy of PostgreSQL, and most its server running.
 export PGHOST=$work/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
-export PROVER=$work/prover
+export PROVER=$work/prover DRIVER=$work/driver
 # Where a test unpacks Debian packages that it wants and the machine lacks.
 export PACKAGES=$work/packages
-
-# What is measured is PostgreSQL as it comes.
-configuration=test/sctoken.conf
-[ "$command" != bench ] || configuration=/dev/null
 prepare install install_sctoken
-prepare start start_server "$configuration"
+case $command in
+	test | campaign*) prepare driver build_driver ;;
+esac
+case $command in
+	campaign*) ;;						# has servers of its own
+	bench) prepare start start_server /dev/null ;;	# PostgreSQL as it comes
+	*) prepare start start_server test/sctoken.conf ;;
+esac
 
 case $command in
 	test)
@@ -232,4 +243,6 @@ case $command in
 		;;
 	demo) test/demo/demo.sh ;;
 	bench) test/bench/run.sh ;;
+	campaign) test/campaign/run.sh ;;
+	campaign-controls) test/campaign/controls.sh ;;
 esac

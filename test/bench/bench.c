@@ -16,20 +16,16 @@
  * load of a database prints calls a second, microseconds of backend CPU and bytes of
  * WAL a call.  The tokens stay in this process.
  */
+#define _GNU_SOURCE
 #include <libpq-fe.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../client/proof.h"
 
 #define FAMILIES	500			/* of each client */
 #define TOKEN_MAX	160
@@ -41,13 +37,6 @@ typedef struct Result
 	double		seconds;
 	double		cpu_us;			/* of its backend, in total */
 } Result;
-
-static void
-die(const char *what)
-{
-	fprintf(stderr, "bench: %s\n", what);
-	exit(1);
-}
 
 static double
 now(void)
@@ -226,79 +215,24 @@ bench_chain(double seconds, const char *folder)
 	printf("%.3f\n", (cpu_seconds() - start) * 1e6 / calls);
 }
 
-/* Prints base64url without padding. */
-static char *
-base64url(const unsigned char *bytes, size_t len)
-{
-	char	   *text = malloc(4 * ((len + 2) / 3) + 1);
-	int			n = EVP_EncodeBlock((unsigned char *) text, bytes, (int) len);
-
-	for (int i = 0; i < n; i++)
-	{
-		if (text[i] == '+')
-			text[i] = '-';
-		else if (text[i] == '/')
-			text[i] = '_';
-		else if (text[i] == '=')
-			text[i] = '\0';
-	}
-	return text;
-}
-
-/* DER SEQUENCE of two INTEGERs to R || S */
-static void
-der_to_raw(const unsigned char *der, unsigned char *raw)
-{
-	const unsigned char *p = der + 2;
-
-	for (int half = 0; half < 2; half++)
-	{
-		int			len = p[1];
-		const unsigned char *value = p + 2;
-
-		p = value + len;
-		while (len > 32)
-		{
-			value++;
-			len--;
-		}
-		memset(raw + 32 * half, 0, 32);
-		memcpy(raw + 32 * half + 32 - len, value, len);
-	}
-}
-
 static void
 print_proofs(int count, int iat)
 {
+	Claims		claims = {
+		.htm = "POST",
+		.htu = "https://server.example.com/token",
+		.iat = iat
+	};
+
 	for (int i = 0; i < count; i++)
 	{
 		EVP_PKEY   *key = EVP_EC_gen("P-256");
-		unsigned char point[65];
-		size_t		point_len;
-		unsigned char sig[80];
-		size_t		sig_len = sizeof(sig);
-		unsigned char raw[64];
-		unsigned char jti[16];
-		char		buf[1024];
-		char	   *header;
-		char	   *payload;
-		char		text[2048];
+		BIO		   *proof = proof_new(key, &claims);
+		char	   *bytes;
+		long		len = BIO_get_mem_data(proof, &bytes);
 
-		EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point,
-										sizeof(point), &point_len);
-		RAND_bytes(jti, sizeof(jti));
-		snprintf(buf, sizeof(buf),
-				 "{\"typ\":\"dpop+jwt\",\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"%s\",\"y\":\"%s\"}}",
-				 base64url(point + 1, 32), base64url(point + 33, 32));
-		header = base64url((unsigned char *) buf, strlen(buf));
-		snprintf(buf, sizeof(buf),
-				 "{\"jti\":\"%s\",\"htm\":\"POST\",\"htu\":\"https://server.example.com/token\",\"iat\":%d}",
-				 base64url(jti, sizeof(jti)), iat);
-		payload = base64url((unsigned char *) buf, strlen(buf));
-		snprintf(text, sizeof(text), "%s.%s", header, payload);
-		sign(key, text, strlen(text), sig, &sig_len);
-		der_to_raw(sig, raw);
-		printf("%s.%s\n", text, base64url(raw, 64));
+		printf("%.*s\n", (int) len, bytes);
+		BIO_free(proof);
 		EVP_PKEY_free(key);
 	}
 }
