@@ -370,9 +370,9 @@ verify(Attempt *attempt)
 	if (reason != SCT_OK)
 		return reason;
 	sct_base64url_encode(leaf->digest, SCT_SHA256_LEN, attempt->x5t);
-	attempt->subject = sct_x509_subject(leaf->x509);
-	if (attempt->subject == NULL)
-		return SCT_INTERNAL;
+	reason = sct_x509_subject(leaf->x509, &attempt->subject);
+	if (reason != SCT_OK)
+		return reason;
 
 	/* a client that changes from one method to the other has both for a while */
 	reason = SCT_NOT_REGISTERED;

@@ -20,6 +20,7 @@
 
 #define MAX_ATTRIBUTES	64
 #define MAX_TYPE		64		/* bytes of an attribute type */
+#define MAX_OID			127		/* characters of an OID that is written */
 
 /* One attribute as it stands in the string */
 typedef struct Attribute
@@ -335,27 +336,59 @@ compares_as_text(int type)
 	return is_string(type) && type != V_ASN1_NUMERICSTRING;
 }
 
+/* OpenSSL escapes a "#" only where it begins a value that it does not end. */
 static bool
-print_attribute(BIO *bio, const X509_NAME_ENTRY *entry)
+is_lone_hash(const ASN1_STRING *value)
 {
-	ASN1_OBJECT *object = X509_NAME_ENTRY_get_object(entry);
-	const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
-	int			nid = OBJ_obj2nid(object);
-	unsigned long flags = (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
-	char		type[128];
+	unsigned char *text;
+	int			len = ASN1_STRING_to_UTF8(&text, value);
+	bool		lone = len == 1 && text[0] == '#';
 
-	/* RFC 4514 2.4: the value of a type that has no name is shown whole */
-	if (nid == NID_undef || !compares_as_text(ASN1_STRING_type(value)))
-		flags = ASN1_STRFLGS_DUMP_ALL | ASN1_STRFLGS_DUMP_DER;
-	if (nid != NID_undef)
-		strlcpy(type, OBJ_nid2sn(nid), sizeof(type));
-	else if (OBJ_obj2txt(type, sizeof(type), object, 1) >= (int) sizeof(type))
-		return false;
-	return BIO_printf(bio, "%s=", type) > 0 &&
-		ASN1_STRING_print_ex(bio, value, flags) >= 0;
+	if (len >= 0)
+		OPENSSL_free(text);
+	return lone;
 }
 
-bool
+SctReason
+sct_x509_object_print(BIO *bio, const ASN1_OBJECT *object)
+{
+	int			nid = OBJ_obj2nid(object);
+	char		oid[MAX_OID + 1];
+	int			len;
+
+	if (nid != NID_undef)
+		return BIO_puts(bio, OBJ_nid2sn(nid)) > 0 ? SCT_OK : SCT_INTERNAL;
+
+	/* negative for numbers so large that OpenSSL does not compute them */
+	len = OBJ_obj2txt(oid, sizeof(oid), object, 1);
+	if (len <= 0 || len > MAX_OID)
+		return SCT_CERTIFICATE;
+	return BIO_puts(bio, oid) == len ? SCT_OK : SCT_INTERNAL;
+}
+
+static SctReason
+print_attribute(BIO *bio, const X509_NAME_ENTRY *entry)
+{
+	const ASN1_OBJECT *object = X509_NAME_ENTRY_get_object(entry);
+	const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+	unsigned long flags = (ASN1_STRFLGS_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+	SctReason	reason = sct_x509_object_print(bio, object);
+
+	if (reason != SCT_OK)
+		return reason;
+	if (BIO_puts(bio, "=") != 1)
+		return SCT_INTERNAL;
+
+	/* RFC 4514 2.4: the value of a type that has no name is shown whole */
+	if (OBJ_obj2nid(object) == NID_undef ||
+		!compares_as_text(ASN1_STRING_type(value)))
+		flags = ASN1_STRFLGS_DUMP_ALL | ASN1_STRFLGS_DUMP_DER;
+	else if (is_lone_hash(value))
+		return BIO_puts(bio, "\\#") == 2 ? SCT_OK : SCT_INTERNAL;
+	return ASN1_STRING_print_ex(bio, value, flags) >= 0 ? SCT_OK : SCT_INTERNAL;
+}
+
+SctReason
 sct_x509_dn_print(BIO *bio, const X509_NAME *name)
 {
 	int			count = X509_NAME_entry_count(name);
@@ -364,13 +397,15 @@ sct_x509_dn_print(BIO *bio, const X509_NAME *name)
 	for (int i = count - 1; i >= 0; i--)
 	{
 		const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+		SctReason	reason;
 
 		if (i < count - 1 &&
 			BIO_puts(bio, X509_NAME_ENTRY_set(entry) == rdn ? "+" : ",") != 1)
-			return false;
+			return SCT_INTERNAL;
 		rdn = X509_NAME_ENTRY_set(entry);
-		if (!print_attribute(bio, entry))
-			return false;
+		reason = print_attribute(bio, entry);
+		if (reason != SCT_OK)
+			return reason;
 	}
-	return true;
+	return SCT_OK;
 }

@@ -8,8 +8,9 @@
 
 #include "reason.h"
 
-/* OpenSSL's X509_NAME and BIO */
+/* OpenSSL's X509_NAME, ASN1_OBJECT and BIO */
 struct X509_name_st;
+struct asn1_object_st;
 struct bio_st;
 
 /*
@@ -21,10 +22,18 @@ extern SctReason sct_x509_dn_parse(const char *text, size_t len,
 								   struct X509_name_st **name);
 
 /*
- * Writes the string to bio in UTF-8; parsing it gives an equal name.  False when
- * memory is out.
+ * Writes the string to bio in UTF-8; parsing it gives an equal name, if all values
+ * are strings.  Otherwise as sct_x509_object_print().
  */
-extern bool sct_x509_dn_print(struct bio_st *bio,
-							  const struct X509_name_st *name);
+extern SctReason sct_x509_dn_print(struct bio_st *bio,
+								   const struct X509_name_st *name);
+
+/*
+ * Writes OpenSSL's name of an object to bio, or the OID where it has none.
+ * SCT_CERTIFICATE for an OID of more than 127 characters, SCT_INTERNAL when memory
+ * is out.
+ */
+extern SctReason sct_x509_object_print(struct bio_st *bio,
+									   const struct asn1_object_st *object);
 
 #endif							/* SCT_X509_DN_H */

@@ -15,45 +15,50 @@
 #include "x509_dn.h"
 #include "x509_info.h"
 
-/* Copies what was written to bio, and frees it; NULL when memory is out. */
-static char *
-bio_take(BIO *bio, bool written)
+/* Makes *text of what was written to bio, and frees bio. */
+static SctReason
+bio_take(BIO *bio, char **text)
 {
 	char	   *data;
-	long		len;
-	char	   *text = NULL;
+	long		len = BIO_get_mem_data(bio, &data);
 
-	if (bio != NULL && written)
+	*text = malloc(len + 1);
+	if (*text != NULL)
 	{
-		len = BIO_get_mem_data(bio, &data);
-		text = malloc(len + 1);
-		if (text != NULL)
-		{
-			memcpy(text, data, len);
-			text[len] = '\0';
-		}
+		/* data is NULL when nothing was written */
+		if (len > 0)
+			memcpy(*text, data, len);
+		(*text)[len] = '\0';
 	}
 	BIO_free(bio);
-	return text;
+	return *text != NULL ? SCT_OK : SCT_INTERNAL;
 }
 
-static char *
-name_text(const X509_NAME *name)
+static SctReason
+name_text(const X509_NAME *name, char **text)
 {
 	BIO		   *bio = BIO_new(BIO_s_mem());
+	SctReason	reason;
 
-	return bio_take(bio, bio != NULL && sct_x509_dn_print(bio, name));
+	if (bio == NULL)
+		return SCT_INTERNAL;
+	reason = sct_x509_dn_print(bio, name);
+	if (reason == SCT_OK)
+		return bio_take(bio, text);
+	BIO_free(bio);
+	return reason;
 }
 
-char *
-sct_x509_subject(const SctX509 *x509)
+SctReason
+sct_x509_subject(const SctX509 *x509, char **text)
 {
-	char	   *text;
+	SctReason	reason;
 
+	*text = NULL;
 	ERR_set_mark();
-	text = name_text(X509_get_subject_name(x509));
+	reason = name_text(X509_get_subject_name(x509), text);
 	ERR_pop_to_mark();
-	return text;
+	return reason;
 }
 
 static char *
@@ -205,43 +210,35 @@ sct_x509_is_ca(SctX509 *x509)
 	return result;
 }
 
-/* The extended key usage, NULL with *reason SCT_OK when there is none. */
-static char *
-usage_text(const X509 *x509, SctReason *reason)
+/* The extended key usage; *text stays as it is when there is none. */
+static SctReason
+usage_text(const X509 *x509, char **text)
 {
 	int			critical;
 	EXTENDED_KEY_USAGE *usage;
 	BIO		   *bio;
-	bool		written = true;
-	char	   *text;
+	SctReason	reason = SCT_OK;
 
-	*reason = SCT_OK;
 	usage = X509_get_ext_d2i(x509, NID_ext_key_usage, &critical, NULL);
-	if (usage == NULL)
-	{
-		/* -1: there is none */
-		if (critical != -1)
-			*reason = SCT_CERTIFICATE;
-		return NULL;
-	}
-	bio = BIO_new(BIO_s_mem());
-	written = bio != NULL;
-	for (int i = 0; written && i < sk_ASN1_OBJECT_num(usage); i++)
-	{
-		const ASN1_OBJECT *purpose = sk_ASN1_OBJECT_value(usage, i);
-		int			nid = OBJ_obj2nid(purpose);
-		char		oid[128];
 
-		if (nid == NID_undef)
-			OBJ_obj2txt(oid, sizeof(oid), purpose, 1);
-		written = BIO_printf(bio, "%s%s", i > 0 ? " " : "",
-							 nid == NID_undef ? oid : OBJ_nid2sn(nid)) > 0;
+	/* -1: there is none */
+	if (usage == NULL)
+		return critical == -1 ? SCT_OK : SCT_CERTIFICATE;
+	bio = BIO_new(BIO_s_mem());
+	if (bio == NULL)
+		reason = SCT_INTERNAL;
+	for (int i = 0; reason == SCT_OK && i < sk_ASN1_OBJECT_num(usage); i++)
+	{
+		if (i > 0 && BIO_puts(bio, " ") != 1)
+			reason = SCT_INTERNAL;
+		else
+			reason = sct_x509_object_print(bio, sk_ASN1_OBJECT_value(usage, i));
 	}
 	EXTENDED_KEY_USAGE_free(usage);
-	text = bio_take(bio, written);
-	if (text == NULL)
-		*reason = SCT_INTERNAL;
-	return text;
+	if (reason == SCT_OK)
+		return bio_take(bio, text);
+	BIO_free(bio);
+	return reason;
 }
 
 static bool
@@ -301,8 +298,9 @@ sct_x509_info_make(SctX509 *x509, SctX509Info *info)
 
 	memset(info, 0, sizeof(SctX509Info));
 	ERR_set_mark();
-	info->subject = name_text(X509_get_subject_name(x509));
-	info->issuer = name_text(X509_get_issuer_name(x509));
+	reason = name_text(X509_get_subject_name(x509), &info->subject);
+	if (reason == SCT_OK)
+		reason = name_text(X509_get_issuer_name(x509), &info->issuer);
 	info->serial = serial_text(x509);
 	info->is_ca = X509_check_ca(x509) != 0;
 	key = X509_get0_pubkey(x509);
@@ -312,12 +310,12 @@ sct_x509_info_make(SctX509 *x509, SctX509Info *info)
 		info->key_bits = EVP_PKEY_get_bits(key);
 		info->has_jwk = key_to_jwk(key, &info->jwk);
 	}
-	reason = info->subject != NULL && info->issuer != NULL &&
-		info->serial != NULL ? SCT_OK : SCT_INTERNAL;
+	if (reason == SCT_OK && info->serial == NULL)
+		reason = SCT_INTERNAL;
 	if (reason == SCT_OK)
 		reason = sct_x509_validity(x509, &info->validity);
 	if (reason == SCT_OK)
-		info->extended_key_usage = usage_text(x509, &reason);
+		reason = usage_text(x509, &info->extended_key_usage);
 	if (reason == SCT_OK)
 		reason = collect_sans(x509, info);
 	ERR_pop_to_mark();

@@ -64,10 +64,17 @@ extern bool sct_x509_is_strong(const SctX509 *x509);
 /* May the certificate issue others? */
 extern bool sct_x509_is_ca(SctX509 *x509);
 
-/* The subject as text, which the caller frees with free(); NULL: out of memory. */
-extern char *sct_x509_subject(const SctX509 *x509);
+/*
+ * The subject as text (RFC 4514), which the caller frees with free().
+ * SCT_CERTIFICATE when it has an attribute type with an OID of more than 127
+ * characters; *text is NULL then.
+ */
+extern SctReason sct_x509_subject(const SctX509 *x509, char **text);
 
-/* Fills *info, which the caller frees unless this fails. */
+/*
+ * Fills *info, which the caller frees unless this fails.  SCT_CERTIFICATE as
+ * sct_x509_validity() and sct_x509_subject().
+ */
 extern SctReason sct_x509_info_make(SctX509 *x509, SctX509Info *info);
 extern void sct_x509_info_free(SctX509Info *info);
 

@@ -238,7 +238,7 @@ round_trip(X509_NAME *name)
 	long		len;
 	bool		equal = false;
 
-	if (sct_x509_dn_print(bio, name))
+	if (sct_x509_dn_print(bio, name) == SCT_OK)
 	{
 		len = BIO_get_mem_data(bio, &text);
 		if (sct_x509_dn_parse(text, len, &again) == SCT_OK)
@@ -262,7 +262,8 @@ names_survive_printing(void)
 		"CN=good.example\\00.evil.example",
 		"CN=x,2.5.4.5=#12053132333435",
 		"CN=\xc3\xa9\\C3\\A9,O=\xf0\x9f\x94\x91",
-		"CN=,O="
+		"CN=,O=",
+		"CN=\\#,O=\\ "
 	};
 	static const char alphabet[] = "CN=OU+,\\ #;\"<>0aF1.\xc3\xa9\x80";
 	uint32		seed = 1;
@@ -315,6 +316,56 @@ names_survive_printing(void)
 	ERR_pop_to_mark();
 	note("%d of 100000 changed names could be read", read);
 	ok(read > 1000 && broken == 0, "and so is each one that 100,000 changes gave");
+}
+
+/* A certificate whose subject has an attribute of that type and nothing else. */
+static SctReason
+subject_with(const char *oid)
+{
+	X509	   *x509 = X509_new();
+	EVP_PKEY   *key = EVP_EC_gen("P-256");
+	ASN1_OBJECT *type = OBJ_txt2obj(oid, 1);
+	char	   *text;
+	SctX509Info info;
+	SctReason	reason;
+
+	if (X509_NAME_add_entry_by_OBJ(X509_get_subject_name(x509), type, V_ASN1_UTF8STRING,
+								   (const unsigned char *) "x", 1, -1, 0) != 1 ||
+		X509_set_pubkey(x509, key) != 1 || X509_gmtime_adj(X509_getm_notBefore(x509), 0) == NULL ||
+		X509_gmtime_adj(X509_getm_notAfter(x509), 0) == NULL ||
+		X509_sign(x509, key, EVP_sha256()) <= 0)
+		exit(1);
+	reason = sct_x509_subject(x509, &text);
+	if ((reason == SCT_OK) != (text != NULL) ||
+		sct_x509_info_make(x509, &info) != reason)
+		reason = SCT_INTERNAL;
+	if (reason == SCT_OK)
+		sct_x509_info_free(&info);
+	free(text);
+	ASN1_OBJECT_free(type);
+	EVP_PKEY_free(key);
+	X509_free(x509);
+	return reason;
+}
+
+/* The type of an attribute is the client's to choose, and bounded. */
+static void
+types_have_bounds(void)
+{
+	char		oid[2048];
+
+	strcpy(oid, "2.100");
+	for (int i = 0; i < 61; i++)
+		strcat(oid, ".1");
+	ok(subject_with(oid) == SCT_OK, "an OID of 127 characters is written");
+	strcat(oid, "0");
+	ok(subject_with(oid) == SCT_CERTIFICATE, "one of 128 is not");
+
+	/* a number that OpenSSL does not compute */
+	strcpy(oid, "2.25.1");
+	for (int i = 0; i < 1500; i++)
+		strcat(oid, "0");
+	ok(subject_with(oid) == SCT_CERTIFICATE, "and none with a number of 1,500 digits");
 }
 
 /* A CRL counts only as it was signed. */
@@ -389,6 +440,7 @@ main(void)
 	nothing_missing_nothing_more();
 	one_form_only();
 	names_survive_printing();
+	types_have_bounds();
 	crl_may_not_change();
 	cache_is_bounded();
 	ok(ERR_peek_error() == 0, "OpenSSL's queue of errors is as empty as before");
