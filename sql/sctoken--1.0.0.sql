@@ -637,6 +637,10 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
 COMMENT ON FUNCTION sctoken.trust_anchor_valid(text, bytea) IS
 'Internal: may der be the row of trust_anchor with this kind';
 
+/*
+ * No foreign keys: a parallel restore knows no order between the rows of an
+ * extension's tables.  A set that is not there trusts nobody.
+ */
 CREATE TABLE sctoken.trust_anchor_set (
     name text NOT NULL,
     crl_check text NOT NULL DEFAULT 'if_present',
@@ -654,7 +658,7 @@ CREATE TABLE sctoken.trust_anchor_set (
 );
 COMMENT ON TABLE sctoken.trust_anchor_set IS
 'Sets of trusted CAs, one for each group of clients: any CA of a set can make a certificate with any name, so clients of different CAs belong to different sets (RFC 8705 7.4). Plain DML; a change holds from the next call on, in every session';
-COMMENT ON COLUMN sctoken.trust_anchor_set.name IS 'Name of the set';
+COMMENT ON COLUMN sctoken.trust_anchor_set.name IS 'Name of the set. Where trust_anchor or tls_client_auth name one that is not here, nobody is trusted';
 COMMENT ON COLUMN sctoken.trust_anchor_set.crl_check IS 'Which certificates a CRL of the set must cover: if_present (default) none, leaf the client''s own, chain all but the trusted one. A CRL that covers a certificate always counts; when it is out of date, the certificate is refused';
 COMMENT ON COLUMN sctoken.trust_anchor_set.max_depth IS 'How many CAs may stand between a client''s certificate and the trusted one, 0 to 8; default 4';
 COMMENT ON COLUMN sctoken.trust_anchor_set.partial_chain IS 'Whether a CA of the set that is not self-signed is trusted by itself; default false: the chain must reach a self-signed one';
@@ -665,8 +669,6 @@ CREATE TABLE sctoken.trust_anchor (
     kind text NOT NULL DEFAULT 'certificate',
     der bytea NOT NULL,
     enabled boolean NOT NULL DEFAULT true,
-    CONSTRAINT trust_anchor_set_name_fkey
-        FOREIGN KEY (set_name) REFERENCES sctoken.trust_anchor_set (name) ON DELETE CASCADE,
     CONSTRAINT trust_anchor_kind_check
         CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['certificate', 'crl'])),
     CONSTRAINT trust_anchor_der_check
@@ -676,7 +678,7 @@ CREATE UNIQUE INDEX trust_anchor_set_name_sha256_idx ON sctoken.trust_anchor (se
 COMMENT ON TABLE sctoken.trust_anchor IS
 'The CAs and CRLs of the sets. Plain DML; a row that is added, disabled or deleted holds from the next call on, in every session';
 COMMENT ON COLUMN sctoken.trust_anchor.set_name IS 'Set it belongs to';
-COMMENT ON COLUMN sctoken.trust_anchor.kind IS 'certificate (default): of a CA; crl: a list of revoked certificates (RFC 5280 5), to be replaced before its nextUpdate';
+COMMENT ON COLUMN sctoken.trust_anchor.kind IS 'certificate (default): of a CA; crl: a whole list of revoked certificates (RFC 5280 5; no delta, no indirect one, none for some reasons only), to be replaced before its nextUpdate';
 COMMENT ON COLUMN sctoken.trust_anchor.der IS 'It, in DER: a certificate of at most 16 kB that may issue others, or a CRL of at most 1 MB';
 COMMENT ON COLUMN sctoken.trust_anchor.enabled IS 'false: as if the row were not there';
 
@@ -689,8 +691,6 @@ CREATE TABLE sctoken.tls_client_auth (
     tls_client_auth_san_ip text,
     tls_client_auth_san_email text,
     CONSTRAINT tls_client_auth_pkey PRIMARY KEY (client_id),
-    CONSTRAINT tls_client_auth_set_name_fkey
-        FOREIGN KEY (set_name) REFERENCES sctoken.trust_anchor_set (name),
     CONSTRAINT tls_client_auth_one_member_check
         CHECK (pg_catalog.num_nonnulls(tls_client_auth_subject_dn, tls_client_auth_san_dns, tls_client_auth_san_uri,
                                        tls_client_auth_san_ip, tls_client_auth_san_email) OPERATOR(pg_catalog.=) 1),
@@ -756,14 +756,14 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'sctoken_certificate_authenticate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION sctoken.certificate_authenticate(text, bytea, bytea[], timestamptz) IS
-'Authenticates a client by the certificate of its TLS connection (RFC 8705 2), as registered in tls_client_auth or client_certificate. The TLS server must have seen that the client holds the key. certificate: the client''s own, DER; null: none was presented. chain: what else the client sent, in any order, at most 8; null: nothing. at: the clock to compare with; null: the wall clock. valid: never null. method: tls_client_auth or self_signed_tls_client_auth; null: none is registered. reason: null when valid, else a stable word; the answer to the client is invalid_client for each (RFC 6749 5.2). x5t: the certificate''s x5t#S256, for cnf. subject: RFC 4514, for the log. Reads the latest committed state, writes nothing, never uses the network, runs on a standby. Errors: 22004 client_id or an element of chain is null; 22023 a malformed client_id, more than 8 in chain, at is infinite';
+'Authenticates a client by the certificate of its TLS connection (RFC 8705 2), as registered in tls_client_auth or client_certificate. The TLS server must have seen that the client holds the key. certificate: the client''s own, DER; null: none was presented. chain: what else the client sent, in any order, at most 8; null: nothing. at: the clock to compare with; null: the wall clock. valid: never null. method: tls_client_auth or self_signed_tls_client_auth; null: none is registered. reason: null when valid, else a stable word; the answer to the client is invalid_client for each (RFC 6749 5.2). x5t: the certificate''s x5t#S256, for cnf. subject: RFC 4514, for the log. Reads the latest committed state, writes nothing, never uses the network, runs on a standby. Errors: 22004 client_id or an element of chain is null; 22023 a malformed client_id, more than 8 in chain, at is infinite; 55P03 a table stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.register_client_certificates(client_id text, jwks json, match text DEFAULT 'certificate')
 RETURNS integer
 AS 'MODULE_PATHNAME', 'sctoken_register_client_certificates'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.register_client_certificates(text, json, text) IS
-'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction';
+'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a row; 55P03 the client''s rows stayed locked for sctoken.lock_timeout';
 
 REVOKE ALL ON FUNCTION
     sctoken.register_client_certificates(text, json, text),

@@ -7,9 +7,14 @@
  * the change is rolled back.  Callers run AcceptInvalidationMessages() before
  * they trust a cache (sct_query_begin() does), so that a change holds from the
  * next call on.
+ *
+ * A call within the statement that makes the change may read it before the
+ * trigger has fired.  If the statement fails then, no message tells of it: so
+ * whatever is rolled back takes all caches with it.
  */
 #include "sctoken.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -54,10 +59,36 @@ cache_relcache_callback(Datum arg pg_attribute_unused(), Oid relid)
 	}
 }
 
+static void
+cache_forget_all(void)
+{
+	for (size_t i = 0; i < lengthof(caches); i++)
+		caches[i]->valid = false;
+}
+
+static void
+cache_xact_callback(XactEvent event, void *arg pg_attribute_unused())
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+		cache_forget_all();
+}
+
+static void
+cache_subxact_callback(SubXactEvent event,
+					   SubTransactionId self pg_attribute_unused(),
+					   SubTransactionId parent pg_attribute_unused(),
+					   void *arg pg_attribute_unused())
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		cache_forget_all();
+}
+
 void
 sct_cache_init(void)
 {
 	CacheRegisterRelcacheCallback(cache_relcache_callback, (Datum) 0);
+	RegisterXactCallback(cache_xact_callback, NULL);
+	RegisterSubXactCallback(cache_subxact_callback, NULL);
 }
 
 void

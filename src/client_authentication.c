@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "core/base64url.h"
+#include "core/certificate.h"
 #include "core/crypto.h"
 #include "core/x509_cache.h"
 #include "core/x509_info.h"
@@ -39,6 +40,8 @@ enum
 	COL_SUBJECT,
 	COLUMNS
 };
+
+#define MAX_CACHED			4096	/* bytes of DER */
 
 #define METHOD_PKI			"tls_client_auth"
 #define METHOD_SELF_SIGNED	"self_signed_tls_client_auth"
@@ -93,6 +96,7 @@ typedef struct PresentedCertificate
 	uint8		digest[SCT_SHA256_LEN];
 	SctX509    *x509;			/* NULL: not read */
 	bool		cached;			/* x509 belongs to the cache */
+	bool		needed;			/* for the answer that it was good */
 } PresentedCertificate;
 
 typedef struct Attempt
@@ -100,11 +104,11 @@ typedef struct Attempt
 	/* arguments */
 	text	   *client_id;
 	TimestampTz at;
+	int64		seconds;		/* the same since 1970, rounded down */
 	int			count;
 	PresentedCertificate certificates[1 + SCT_X509_MAX_CHAIN];	/* the leaf is first */
 
 	/* what the tables say */
-	bool		enabled;
 	PkiRegistration pki;
 	SelfSignedRegistration *self_signed;
 	int			self_signed_count;
@@ -165,6 +169,8 @@ read_arguments(FunctionCallInfo fcinfo, Attempt *attempt)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be finite", "at")));
+	attempt->seconds = attempt->at / USECS_PER_SEC -
+		(attempt->at % USECS_PER_SEC < 0 ? 1 : 0) + UNIX_EPOCH_SECONDS;
 }
 
 /* False: there is no other registration to read. */
@@ -253,8 +259,9 @@ certificate_read(PresentedCertificate *certificate)
 }
 
 /*
- * Lets go of what was read.  What was good is worth keeping; until then nothing may
- * enter the cache, since what was found in it could have to give way.
+ * Lets go of what was read.  What was good is worth keeping, unless it is so large
+ * that a few clients could fill the session's memory; until then nothing may enter
+ * the cache, since what was found in it could have to give way.
  */
 static void
 certificates_release(Attempt *attempt)
@@ -265,7 +272,8 @@ certificates_release(Attempt *attempt)
 
 		if (certificate->x509 == NULL || certificate->cached)
 			continue;
-		if (attempt->reason == NULL &&
+		if (attempt->reason == NULL && certificate->needed &&
+			certificate->len <= MAX_CACHED &&
 			sct_x509_cache_find(certificate->digest) == NULL)
 			sct_x509_cache_add(certificate->digest, certificate->x509);
 		else
@@ -280,7 +288,9 @@ verify_pki(Attempt *attempt)
 	const PkiRegistration *pki = &attempt->pki;
 	SctX509    *leaf = attempt->certificates[0].x509;
 	SctX509    *chain[SCT_X509_MAX_CHAIN];
+	bool		used[SCT_X509_MAX_CHAIN];
 	SctReason	reason;
+	SctReason	name_reason;
 
 	for (int i = 1; i < attempt->count; i++)
 	{
@@ -292,26 +302,28 @@ verify_pki(Attempt *attempt)
 
 	/* always both, so that the time taken does not tell whose name it is not */
 	reason = sct_x509_store_verify(pki->store, leaf, chain, attempt->count - 1,
-								   attempt->at / USECS_PER_SEC + UNIX_EPOCH_SECONDS);
+								   attempt->seconds, used);
+	name_reason = sct_x509_name_match(leaf, pki->member, pki->value, pki->value_len);
 	if (reason != SCT_OK)
 		return reason;
-	return sct_x509_name_match(leaf, pki->member, pki->value, pki->value_len);
+	for (int i = 1; i < attempt->count; i++)
+		attempt->certificates[i].needed = used[i - 1];
+	return name_reason;
 }
 
 static SctReason
 verify_dates(const Attempt *attempt)
 {
-	int64		seconds = attempt->at / USECS_PER_SEC + UNIX_EPOCH_SECONDS;
 	SctX509Validity validity;
 	SctReason	reason = sct_x509_validity(attempt->certificates[0].x509, &validity);
 
 	if (reason != SCT_OK)
 		return reason;
-	if (seconds < validity.not_before)
+	if (attempt->seconds < validity.not_before)
 		return SCT_NOT_YET_VALID;
 
 	/* the last second is past, as it is for X509_verify_cert() */
-	return seconds >= validity.not_after ? SCT_EXPIRED : SCT_OK;
+	return attempt->seconds >= validity.not_after ? SCT_EXPIRED : SCT_OK;
 }
 
 /* The thumbprint of the key; false when it has none. */
@@ -356,19 +368,33 @@ verify_self_signed(Attempt *attempt)
 	return reason;
 }
 
+/*
+ * What needs no registration to be refused, so that it costs nothing to speak of.
+ */
+static SctReason
+verify_first(const Attempt *attempt)
+{
+	const PresentedCertificate *leaf = &attempt->certificates[0];
+	Policy		policy;
+
+	if (attempt->count == 0)
+		return SCT_MISSING;
+	sct_policy_get(attempt->client_id, &policy);
+	if (!policy.enabled)
+		return SCT_DISABLED;
+	return sct_certificate_outline(leaf->der, leaf->len) ? SCT_OK : SCT_CERTIFICATE;
+}
+
 static SctReason
 verify(Attempt *attempt)
 {
 	PresentedCertificate *leaf = &attempt->certificates[0];
 	SctReason	reason;
 
-	if (attempt->count == 0)
-		return SCT_MISSING;
-	if (!attempt->enabled)
-		return SCT_DISABLED;
 	reason = certificate_read(leaf);
 	if (reason != SCT_OK)
 		return reason;
+	leaf->needed = true;
 	sct_base64url_encode(leaf->digest, SCT_SHA256_LEN, attempt->x5t);
 	reason = sct_x509_subject(leaf->x509, &attempt->subject);
 	if (reason != SCT_OK)
@@ -433,18 +459,19 @@ sctoken_certificate_authenticate(PG_FUNCTION_ARGS)
 	MemoryContext caller_context = CurrentMemoryContext;
 	Attempt		attempt = {0};
 	QueryScope	scope;
-	Policy		policy;
 	SctReason	reason;
 	volatile Datum result = (Datum) 0;
 
 	read_arguments(fcinfo, &attempt);
 
 	sct_query_begin(&scope);
-	sct_policy_get(attempt.client_id, &policy);
-	attempt.enabled = policy.enabled;
-	if (read_pki_registration(&attempt))
-		read_self_signed_registrations(&attempt);
-	reason = verify(&attempt);
+	reason = verify_first(&attempt);
+	if (reason == SCT_OK)
+	{
+		if (read_pki_registration(&attempt))
+			read_self_signed_registrations(&attempt);
+		reason = verify(&attempt);
+	}
 	attempt.reason = sct_reason_word(reason);
 	certificates_release(&attempt);
 

@@ -17,6 +17,7 @@
 #include "core/client_jwk.h"
 #include "argument.h"
 #include "encoding.h"
+#include "lock.h"
 #include "query.h"
 
 /* A registration that stays keeps what an operator has set in it. */
@@ -164,6 +165,9 @@ sctoken_register_client_certificates(PG_FUNCTION_ARGS)
 	thumbprints = read_thumbprints(parse_argument(jwks), match_argument(match));
 
 	sct_query_begin(&scope);
+
+	/* of two sets that come at once the later one holds, not both */
+	sct_lock_require(sct_lock_client(client_id, ExclusiveLock));
 	values[0] = PointerGetDatum(client_id);
 	values[1] = PointerGetDatum(match);
 	values[2] = PointerGetDatum(thumbprints);

@@ -29,6 +29,7 @@ typedef enum LockClass
 	LOCK_MAINTENANCE = 0x5C06,
 	LOCK_SESSION = 0x5C07,
 	LOCK_GRANT = 0x5C08,
+	LOCK_CLIENT = 0x5C09,
 	LOCK_BINDING = 0x5C10		/* and BindingMember */
 } LockClass;
 
@@ -161,6 +162,12 @@ bool
 sct_lock_grant(const text *grant_id, LOCKMODE mode)
 {
 	return lock_text(LOCK_GRANT, grant_id, mode);
+}
+
+bool
+sct_lock_client(const text *client_id, LOCKMODE mode)
+{
+	return lock_text(LOCK_CLIENT, client_id, mode);
 }
 
 bool

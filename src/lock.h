@@ -6,7 +6,7 @@
  * reach: nobody outside can block a family, and they never meet the keys of an
  * application.
  *
- * The order is family, secrets, subject, session, grant, binding, and only then
+ * The order is client, family, secrets, subject, session, grant, binding, and only then
  * rows, several of them in the order of their ids; never another.  So no two
  * calls, each in a transaction of its own, can wait for each other.  The lock of a
  * proof stands anywhere: only the same proof, presented twice, meets it.
@@ -32,6 +32,9 @@ extern bool sct_lock_family(const pg_uuid_t *family_id);
 extern bool sct_lock_subject(const text *subject, LOCKMODE mode);
 extern bool sct_lock_session(const text *session_id, LOCKMODE mode);
 extern bool sct_lock_grant(const text *grant_id, LOCKMODE mode);
+
+/* What a client has registered of certificates. */
+extern bool sct_lock_client(const text *client_id, LOCKMODE mode);
 
 /*
  * Each key and certificate that a family is, or is to be, bound to: one lock for

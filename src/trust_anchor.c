@@ -8,7 +8,6 @@
 #include "sctoken.h"
 
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -41,10 +40,12 @@ typedef struct StoreSlot
 	SctX509Store *store;
 	uint64		set_epoch;
 	uint64		anchor_epoch;
+	uint64		used;			/* value of uses when it was last used */
 } StoreSlot;
 
-/* Direct-mapped, so that any number of sets costs the same memory. */
+/* Any number of sets costs the same memory: the one used longest ago gives way. */
 static StoreSlot slots[SLOTS];
+static uint64 uses = 0;
 
 static bool
 slot_is_true(const StoreSlot *slot, const text *set_name)
@@ -54,6 +55,22 @@ slot_is_true(const StoreSlot *slot, const text *set_name)
 		slot->set_epoch == sct_trust_anchor_set_cache.epoch &&
 		slot->anchor_epoch == sct_trust_anchor_cache.epoch &&
 		sct_text_equal(slot->set_name, set_name);
+}
+
+/* The slot of a set, or one that it may have. */
+static StoreSlot *
+slot_find(const text *set_name)
+{
+	StoreSlot  *victim = &slots[0];
+
+	for (int i = 0; i < SLOTS; i++)
+	{
+		if (slots[i].set_name != NULL && sct_text_equal(slots[i].set_name, set_name))
+			return &slots[i];
+		if (slots[i].used < victim->used)
+			victim = &slots[i];
+	}
+	return victim;
 }
 
 static void
@@ -66,7 +83,8 @@ slot_clear(StoreSlot *slot)
 	slot->set_name = NULL;
 }
 
-static void
+/* False: there is no such set. */
+static bool
 read_options(const text *set_name, SctX509StoreOptions *options)
 {
 	Datum		values[1];
@@ -76,9 +94,10 @@ read_options(const text *set_name, SctX509StoreOptions *options)
 	bool		isnull;
 
 	memset(options, 0, sizeof(SctX509StoreOptions));
+	options->max_depth = SCT_X509_MAX_CHAIN;
 	values[0] = PointerGetDatum(set_name);
 	if (sct_query_run(&set_query, values, NULL) == 0)
-		return;
+		return false;
 	tuple = SPI_tuptable->vals[0];
 	tupdesc = SPI_tuptable->tupdesc;
 
@@ -89,6 +108,7 @@ read_options(const text *set_name, SctX509StoreOptions *options)
 	options->max_depth = DatumGetInt32(SPI_getbinval(tuple, tupdesc, 2, &isnull));
 	options->partial_chain = DatumGetBool(SPI_getbinval(tuple, tupdesc, 3, &isnull));
 	options->strict = DatumGetBool(SPI_getbinval(tuple, tupdesc, 4, &isnull));
+	return true;
 }
 
 /*
@@ -124,12 +144,12 @@ fill_store(SctX509Store *store)
 SctX509Store *
 sct_trust_anchor_store(const text *set_name)
 {
-	StoreSlot  *slot;
+	StoreSlot  *slot = slot_find(set_name);
 	SctX509StoreOptions options;
 	Datum		values[1];
+	bool		exists;
 
-	slot = &slots[hash_bytes((const unsigned char *) VARDATA_ANY(set_name),
-							 (int) VARSIZE_ANY_EXHDR(set_name)) % SLOTS];
+	slot->used = ++uses;
 	if (slot_is_true(slot, set_name))
 		return slot->store;
 
@@ -138,18 +158,22 @@ sct_trust_anchor_store(const text *set_name)
 	if (!sct_trust_anchor_cache.valid)
 		sct_cache_fill(&sct_trust_anchor_cache);
 	slot_clear(slot);
-	read_options(set_name, &options);
-	values[0] = PointerGetDatum(set_name);
-	(void) sct_query_run(&anchor_query, values, NULL);
+	exists = read_options(set_name, &options);
 
 	/*
 	 * An error from here on leaves a slot that belongs to no set, whose store the
-	 * next one frees.
+	 * next one frees.  A set that is not there trusts nobody, whatever anchors name
+	 * it.
 	 */
 	slot->store = sct_x509_store_make(&options);
 	if (slot->store == NULL)
 		elog(ERROR, "libcrypto failed");
-	fill_store(slot->store);
+	if (exists)
+	{
+		values[0] = PointerGetDatum(set_name);
+		(void) sct_query_run(&anchor_query, values, NULL);
+		fill_store(slot->store);
+	}
 	slot->set_name = MemoryContextAlloc(TopMemoryContext,
 										VARSIZE_ANY_EXHDR(set_name) + VARHDRSZ);
 	SET_VARSIZE(slot->set_name, VARSIZE_ANY_EXHDR(set_name) + VARHDRSZ);

@@ -46,13 +46,14 @@ read_x5c(const SctJson *json, const SctJsonNode *x5c, const SctJwk *jwk,
 		 char *thumbprint)
 {
 	const SctJsonNode *first = first_string(json, x5c);
-	uint8		der[SCT_X509_MAX_LEN];
+	uint8		der[SCT_X509_MAX_LEN + 2];	/* padding counts for bytes too */
 	size_t		len;
 	SctX509    *x509;
 	SctJwk		certified;
 	SctReason	reason;
 
-	if (first == NULL || first->value_len > sizeof(der) ||
+	if (first == NULL ||
+		SCT_BASE64URL_DECODED_LEN(first->value_len) > sizeof(der) ||
 		!sct_base64_decode(first->value, first->value_len, der, &len))
 		return SCT_X5C;
 	reason = sct_x509_parse(der, len, &x509);

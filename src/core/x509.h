@@ -19,7 +19,9 @@ typedef struct x509_st SctX509;
  * Reads a certificate.  SCT_CERTIFICATE unless the bytes are one certificate in DER
  * of at most SCT_X509_MAX_LEN bytes and nothing else, so that a certificate has one
  * thumbprint: what its signature does not cover must be in the one canonical form,
- * and what it covers cannot be changed.  The caller frees *x509.
+ * and what it covers cannot be changed.  Only the signature itself may have a twin
+ * (ECDSA, s and n - s): no comparison of thumbprints takes that for the first.  The
+ * caller frees *x509.
  */
 extern SctReason sct_x509_parse(const uint8 *der, size_t len, SctX509 **x509);
 

@@ -7,7 +7,7 @@
 #include "digest_cache.h"
 #include "x509_cache.h"
 
-#define SETS	32				/* 128 certificates are about 1 MB in a process */
+#define SETS	32				/* 128 certificates of 1 kB are about 1 MB in a process */
 
 static void
 x509_destroy(void *x509)

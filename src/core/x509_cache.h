@@ -2,9 +2,9 @@
  * x509_cache.h
  *		Certificates that were verified lately, kept as OpenSSL has read them.
  *
- * Reading one costs as much as verifying it.  The cache is bounded, and a
- * certificate enters it only once it was good, so that clients that are refused
- * cannot push out others.  It says nothing of whether a certificate is good.
+ * Reading one costs as much as verifying it.  The cache holds 128, and the caller
+ * adds one only once it was good, so that clients that are refused cannot push out
+ * others.  It says nothing of whether a certificate is good.
  */
 #ifndef SCT_X509_CACHE_H
 #define SCT_X509_CACHE_H

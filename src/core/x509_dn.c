@@ -41,7 +41,12 @@ static const struct
 	{"STREET", NID_streetAddress},
 	{"S", NID_stateOrProvinceName},
 	{"E", NID_pkcs9_emailAddress},
-	{"EMAIL", NID_pkcs9_emailAddress}
+	{"EMAIL", NID_pkcs9_emailAddress},
+	{"G", NID_givenName},
+	{"I", NID_initials},
+	{"T", NID_title},
+	{"GENERATION", NID_generationQualifier},
+	{"DNQ", NID_dnQualifier}
 };
 
 static bool
@@ -143,9 +148,11 @@ attribute_object(const Attribute *attribute)
 	memcpy(type, attribute->type, attribute->type_len);
 	type[attribute->type_len] = '\0';
 
-	/* a number is an OID and never the name of something */
+	/* a number is an OID and never the name of something (.NET: "OID.2.5.4.3") */
 	if (type[0] >= '0' && type[0] <= '9')
 		return OBJ_txt2obj(type, 1);
+	if (pg_strncasecmp(type, "OID.", 4) == 0)
+		return OBJ_txt2obj(type + 4, 1);
 	for (size_t i = 0; i < lengthof(other_names); i++)
 	{
 		if (pg_strcasecmp(type, other_names[i].name) == 0)

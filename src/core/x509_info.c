@@ -190,11 +190,17 @@ bool
 sct_x509_is_strong(const SctX509 *x509)
 {
 	const EVP_PKEY *key;
+	int			explicit_parameters = 1;
 	bool		result;
 
 	ERR_set_mark();
 	key = X509_get0_pubkey(x509);
 	result = key != NULL && EVP_PKEY_get_security_bits(key) >= 112;
+	if (result && EVP_PKEY_is_a(key, "EC"))
+		result = EVP_PKEY_get_int_param(key,
+										OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+										&explicit_parameters) == 1 &&
+			explicit_parameters == 0;
 	ERR_pop_to_mark();
 	return result;
 }

@@ -58,7 +58,10 @@ extern SctReason sct_x509_validity(const SctX509 *x509, SctX509Validity *validit
  */
 extern bool sct_x509_jwk(const SctX509 *x509, SctJwk *jwk);
 
-/* Has the certificate's key at least 112 bits of security? */
+/*
+ * Has the certificate's key at least 112 bits of security, and a curve that is a
+ * named one?  Explicit parameters may be anything.
+ */
 extern bool sct_x509_is_strong(const SctX509 *x509);
 
 /* May the certificate issue others? */

@@ -8,9 +8,7 @@
  */
 #include "../compat.h"
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -64,6 +62,32 @@ sct_x509_store_add_ca(SctX509Store *store, const uint8 *der, size_t len)
 	return reason;
 }
 
+/*
+ * Does the CRL say of every certificate of its issuer whether it is revoked, and
+ * until when it says so?  OpenSSL would take a delta CRL for a whole one, and pass
+ * over one that is for some reasons or other issuers only.
+ */
+static bool
+crl_is_whole(const X509_CRL *crl)
+{
+	ISSUING_DIST_POINT *point;
+	int			critical;
+	bool		whole;
+
+	if (X509_CRL_get0_nextUpdate(crl) == NULL ||
+		X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) >= 0)
+		return false;
+	point = X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point,
+								 &critical, NULL);
+
+	/* -1: there is none */
+	if (point == NULL)
+		return critical == -1;
+	whole = point->onlysomereasons == NULL && point->indirectCRL <= 0;
+	ISSUING_DIST_POINT_free(point);
+	return whole;
+}
+
 static X509_CRL *
 crl_parse(const uint8 *der, size_t len)
 {
@@ -73,7 +97,7 @@ crl_parse(const uint8 *der, size_t len)
 	if (len > SCT_X509_MAX_CRL)
 		return NULL;
 	crl = d2i_X509_CRL(NULL, &at, (long) len);
-	if (crl != NULL && at != der + len)
+	if (crl != NULL && (at != der + len || !crl_is_whole(crl)))
 	{
 		X509_CRL_free(crl);
 		crl = NULL;
@@ -121,21 +145,32 @@ sct_x509_store_free(SctX509Store *store)
 	free(store);
 }
 
-/* Lets pass that a certificate has no CRL, where it need not have one. */
+/*
+ * Lets pass that a certificate has no CRL, where it need not have one.  The trusted
+ * one never need: where it is not self-signed, whoever could revoke it is not
+ * trusted here.
+ */
 static int
 verify_callback(int ok, X509_STORE_CTX *ctx)
 {
-	const SctX509Store *store;
+	const SctX509Store *store = X509_STORE_CTX_get_app_data(ctx);
+	int			error = X509_STORE_CTX_get_error(ctx);
+	int			depth = X509_STORE_CTX_get_error_depth(ctx);
+	bool		trusted = depth > 0 &&
+		depth == sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) - 1;
 
-	if (ok || X509_STORE_CTX_get_error(ctx) != X509_V_ERR_UNABLE_TO_GET_CRL)
-		return ok;
-	store = X509_STORE_CTX_get_app_data(ctx);
+	if (ok || (error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER && trusted))
+		return 1;
+	if (error != X509_V_ERR_UNABLE_TO_GET_CRL)
+		return 0;
+	if (trusted)
+		return 1;
 	switch (store->options.crl_check)
 	{
 		case SCT_CRL_IF_PRESENT:
 			return 1;
 		case SCT_CRL_LEAF:
-			return X509_STORE_CTX_get_error_depth(ctx) > 0;
+			return depth > 0;
 		case SCT_CRL_CHAIN:
 			break;
 	}
@@ -171,6 +206,7 @@ reason_of(int error)
 		case X509_V_ERR_EE_KEY_TOO_SMALL:
 		case X509_V_ERR_CA_KEY_TOO_SMALL:
 		case X509_V_ERR_CA_MD_TOO_WEAK:
+		case X509_V_ERR_EC_KEY_EXPLICIT_PARAMS:
 			return SCT_WEAK;
 		case X509_V_ERR_PERMITTED_VIOLATION:
 		case X509_V_ERR_EXCLUDED_VIOLATION:
@@ -209,25 +245,28 @@ store_flags(const SctX509Store *store)
 	return flags;
 }
 
-/* Are the curves of all keys in the chain named ones?  Others may be anything. */
+/* OpenSSL looks at all of this but curves, for which it must be told to be strict. */
 static bool
-curves_are_named(STACK_OF(X509) *chain)
+keys_are_strong(STACK_OF(X509) *chain)
 {
 	for (int i = 0; i < sk_X509_num(chain); i++)
 	{
-		const EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(chain, i));
-		int			explicit_parameters = 1;
-
-		if (key == NULL)
-			return false;
-		if (EVP_PKEY_is_a(key, "EC") &&
-			(EVP_PKEY_get_int_param(key,
-									OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-									&explicit_parameters) != 1 ||
-			 explicit_parameters != 0))
+		if (!sct_x509_is_strong(sk_X509_value(chain, i)))
 			return false;
 	}
 	return true;
+}
+
+/* Which of the other certificates the chain is made of */
+static void
+find_used(STACK_OF(X509) *chain, SctX509 *const *others, int count, bool *used)
+{
+	for (int i = 0; i < count; i++)
+	{
+		used[i] = false;
+		for (int j = 0; j < sk_X509_num(chain); j++)
+			used[i] = used[i] || sk_X509_value(chain, j) == others[i];
+	}
 }
 
 static SctReason
@@ -251,12 +290,13 @@ verify(X509_STORE_CTX *ctx, SctX509Store *store, X509 *leaf,
 	/* 1 is the only success; 0 and negative are both failures */
 	if (X509_verify_cert(ctx) != 1)
 		return reason_of(X509_STORE_CTX_get_error(ctx));
-	return curves_are_named(X509_STORE_CTX_get0_chain(ctx)) ? SCT_OK : SCT_WEAK;
+	return keys_are_strong(X509_STORE_CTX_get0_chain(ctx)) ? SCT_OK : SCT_WEAK;
 }
 
 SctReason
 sct_x509_store_verify(SctX509Store *store, SctX509 *leaf,
-					  SctX509 *const *chain, int chain_count, int64 seconds)
+					  SctX509 *const *chain, int chain_count, int64 seconds,
+					  bool *used)
 {
 	STACK_OF(X509) *others;
 	X509_STORE_CTX *ctx;
@@ -281,6 +321,8 @@ sct_x509_store_verify(SctX509Store *store, SctX509 *leaf,
 	}
 	if (reason == SCT_OK)
 		reason = verify(ctx, store, leaf, others, seconds);
+	if (reason == SCT_OK)
+		find_used(X509_STORE_CTX_get0_chain(ctx), chain, chain_count, used);
 	X509_STORE_CTX_free(ctx);
 	sk_X509_free(others);
 	ERR_pop_to_mark();

@@ -52,13 +52,18 @@ extern SctReason sct_x509_store_add_crl(SctX509Store *store,
 /* NULL is allowed. */
 extern void sct_x509_store_free(SctX509Store *store);
 
-/* Are the bytes one CRL in DER of at most SCT_X509_MAX_CRL bytes? */
+/*
+ * Are the bytes one CRL in DER of at most SCT_X509_MAX_CRL bytes, which says of every
+ * certificate of its issuer whether it is revoked, and has a nextUpdate?  No delta
+ * CRL, no indirect one, none for some reasons only.
+ */
 extern bool sct_x509_is_crl(const uint8 *der, size_t len);
 
 /*
  * Is leaf the certificate of a TLS client, issued under a CA of the store at the
  * time seconds (since 1970)?  chain: what else the client sent, in any order, at most
- * SCT_X509_MAX_CHAIN.  Keys and digests of less than 112 bits are refused.
+ * SCT_X509_MAX_CHAIN.  Keys and digests of less than 112 bits are refused.  With SCT_OK
+ * used says of each in chain whether it is on the way.
  *
  * SCT_OK; SCT_LEAF_IS_CA, SCT_ISSUER (no way to a trusted CA), SCT_NOT_A_CA,
  * SCT_PATH_LENGTH, SCT_CHAIN_SIGNATURE, SCT_EXPIRED, SCT_NOT_YET_VALID, SCT_PURPOSE,
@@ -67,6 +72,6 @@ extern bool sct_x509_is_crl(const uint8 *der, size_t len);
  */
 extern SctReason sct_x509_store_verify(SctX509Store *store, SctX509 *leaf,
 									   SctX509 *const *chain, int chain_count,
-									   int64 seconds);
+									   int64 seconds, bool *used);
 
 #endif							/* SCT_X509_STORE_H */

@@ -59,6 +59,8 @@ SELECT id, dn, sctoken.certificate_name_valid('tls_client_auth_subject_dn', dn) 
                ('unknown type', 'leaf', E'XX=client-1,O=Acme\\, Inc.,C=FR'),
                ('spaces around', 'leaf', E'  CN = client-1 , O = Acme\\, Inc. , C = FR  '),
                ('Java''s spelling', 'dn_oid', 'CN=x,1.2.3.4.5=odd,SERIALNUMBER=01234567000188,2.5.4.15=Private Organization,1.3.6.1.4.1.311.60.2.1.3=BR,C=BR'),
+               ('.NET''s spelling', 'dn_oid', 'CN=x,OID.1.2.3.4.5=odd,serialNumber=01234567000188,OID.2.5.4.15=Private Organization,oid.1.3.6.1.4.1.311.60.2.1.3=BR,C=BR'),
+               ('short names of others', 'leaf', 'G=a,I=b,T=c,GENERATION=d,DNQ=e,STREET=f,E=g,S=h'),
                ('no value', 'leaf', 'CN=client-1,O,C=FR'),
                ('no type', 'leaf', E'CN=client-1,=Acme\\, Inc.,C=FR'),
                ('ends in the escape', 'leaf', E'CN=client-1\\'),

@@ -92,6 +92,11 @@ my %formats = (
 	custom => sub {
 		my ($file, $db) = @_;
 		return [ 'pg_restore', '--exit-on-error', '-d', $node->connstr($db), $file ];
+	},
+	# by two processes, in whatever order they come
+	parallel => sub {
+		my ($file, $db) = @_;
+		return [ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $node->connstr($db), $file ];
 	});
 
 foreach my $format (sort keys %formats)
@@ -101,7 +106,7 @@ foreach my $format (sort keys %formats)
 
 	$node->command_ok(
 		[
-			'pg_dump', '-F', $format, '-Z', '0', '-f', $file,
+			'pg_dump', '-F', $format eq 'parallel' ? 'custom' : $format, '-Z', '0', '-f', $file,
 			$node->connstr('postgres')
 		],
 		"$format: dumped");

@@ -28,6 +28,12 @@ SELECT n, sctoken.introspect(token)->>'active', sctoken.family_active(family_id)
 FROM held ORDER BY n};
 is($standby->safe_psql('postgres', $active), "1|false|t\n2|true|t", 'the family lives');
 
+# What has no part in tokens but reads is answered as well.
+is( $standby->safe_psql('postgres',
+		q{SELECT reason FROM sctoken.certificate_authenticate('app', NULL) UNION ALL
+		  SELECT reason FROM sctoken.certificate_authenticate('app', '\x3009300030000303000102')}),
+	"missing\ncertificate", 'certificate_authenticate answers');
+
 foreach my $call (
 	q{sctoken.issue('app', 'bob')},
 	q{(SELECT token FROM held WHERE n = 2) t, sctoken.rotate(t.token, 'app')},
@@ -42,6 +48,7 @@ foreach my $call (
 	q{sctoken.revoke_client('app', 'x')},
 	q{sctoken.confirm((SELECT family_id FROM held LIMIT 1), 2)},
 	q{sctoken.narrow((SELECT family_id FROM held LIMIT 1), NULL, NULL, 'x')},
+	q{sctoken.register_client_certificates('app', '{"keys": []}')},
 	q{sctoken.rotate_secret()})
 {
 	my ($stdout, $stderr);
