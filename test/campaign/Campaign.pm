@@ -68,12 +68,18 @@ LEFT JOIN (
 	FROM sctoken.event GROUP BY 1) e ON e.family_id = f.id},
 	settings => q{
 SELECT replace(name, 'sctoken.', ''),
-	setting::bigint * CASE unit WHEN 's' THEN 1000000 ELSE 1000 END
+	CASE unit
+		WHEN 's' THEN (setting::bigint * 1000000)::text
+		WHEN 'ms' THEN (setting::bigint * 1000)::text
+		ELSE setting END
 FROM pg_settings
-WHERE name IN ('sctoken.lock_timeout', 'sctoken.dpop_max_age', 'sctoken.dpop_future_skew')
-UNION ALL SELECT 'families', count(*) FROM sctoken.family
-UNION ALL SELECT 'family_bytes', pg_relation_size('sctoken.family')
-UNION ALL SELECT 'proofs', count(*) FROM sctoken.dpop_replay});
+WHERE name IN ('sctoken.lock_timeout', 'sctoken.dpop_max_age',
+	'sctoken.dpop_future_skew', 'sctoken.replay_store')
+UNION ALL SELECT 'families', count(*)::text FROM sctoken.family
+UNION ALL SELECT 'family_bytes', pg_relation_size('sctoken.family')::text
+UNION ALL SELECT 'proofs', count(*)::text FROM sctoken.dpop_replay
+UNION ALL SELECT 'stray_events', count(*)::text FROM sctoken.event e
+	WHERE NOT EXISTS (SELECT FROM sctoken.family f WHERE f.id = e.family_id)});
 
 # What amcheck says of tables and B-trees.
 my $damage = q{
