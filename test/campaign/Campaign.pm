@@ -23,8 +23,10 @@ use POSIX ();
 
 our @EXPORT_OK = qw(campaign);
 
-# Seconds without progress, or for the end of the server
+# Seconds without progress, or for the end of the server.  They are counted by the
+# rounds of a loop: a campaign that was suspended goes on.
 my $patience = $PostgreSQL::Test::Utils::timeout_default;
+my $round = 0.03;
 
 # Clients as acts.c knows them.
 my $setup = q{
@@ -147,14 +149,13 @@ sub start_server
 sub wait_until
 {
 	my ($what, $condition) = @_;
-	my $deadline = time + $patience;
 
-	until ($condition->())
+	foreach (1 .. $patience / $round)
 	{
-		die "$what\n" if time > $deadline;
-		sleep 0.01;
+		return if $condition->();
+		sleep $round;
 	}
-	return;
+	die "$what\n";
 }
 
 # kill -9 of the postmaster.  Its children end by themselves; they are waited for,
@@ -229,7 +230,8 @@ sub storm
 	my ($node, $driver, $file, $c) = @_;
 	my %count = (server => 0, session => 0, stop => 0, cancel => 0, terminate => 0);
 	my $began = time;
-	my ($kills, $calls, $moved, $told) = (0, 0, $began, $began);
+	my $told = $began;
+	my ($kills, $calls, $idle) = (0, 0, 0);
 	my $calls_before = $c->{places};	# logins
 	my $next = rand;
 
@@ -238,8 +240,9 @@ sub storm
 		my $progress = progress($file);
 
 		die "the clients ended with status $?\n" if waitpid($driver, POSIX::WNOHANG) > 0;
-		($calls, $moved) = ($progress->{calls}, time) if $progress->{calls} > $calls;
-		die "no call was answered for $patience seconds\n" if time > $moved + $patience;
+		$idle = $progress->{calls} > $calls ? 0 : $idle + 1;
+		$calls = $progress->{calls};
+		die "no call was answered for $patience seconds\n" if $idle > $patience / $round;
 		last
 		  if $kills >= $c->{kills}
 		  && $progress->{rotations} >= $c->{rotations}
@@ -273,7 +276,6 @@ sub storm
 				$kills++;
 				$next = $kills + rand;
 				$calls_before = $calls = progress($file)->{calls};
-				$moved = time;
 			}
 		}
 		elsif ($c->{interrupts})
@@ -295,7 +297,7 @@ sub storm
 				$count{stop}++;
 			}
 		}
-		sleep 0.02 + rand 0.03;
+		sleep $round * (0.5 + rand);
 	}
 	return \%count;
 }
