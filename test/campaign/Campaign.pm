@@ -23,8 +23,10 @@ use POSIX ();
 
 our @EXPORT_OK = qw(campaign);
 
-# Seconds without progress, or for the end of the server
+# Seconds without progress, or for the end of the server.  They are counted by the
+# rounds of a loop: a campaign that was suspended goes on.
 my $patience = $PostgreSQL::Test::Utils::timeout_default;
+my $round = 0.03;
 
 # Clients as acts.c knows them.
 my $setup = q{
@@ -68,12 +70,18 @@ LEFT JOIN (
 	FROM sctoken.event GROUP BY 1) e ON e.family_id = f.id},
 	settings => q{
 SELECT replace(name, 'sctoken.', ''),
-	setting::bigint * CASE unit WHEN 's' THEN 1000000 ELSE 1000 END
+	CASE unit
+		WHEN 's' THEN (setting::bigint * 1000000)::text
+		WHEN 'ms' THEN (setting::bigint * 1000)::text
+		ELSE setting END
 FROM pg_settings
-WHERE name IN ('sctoken.lock_timeout', 'sctoken.dpop_max_age', 'sctoken.dpop_future_skew')
-UNION ALL SELECT 'families', count(*) FROM sctoken.family
-UNION ALL SELECT 'family_bytes', pg_relation_size('sctoken.family')
-UNION ALL SELECT 'proofs', count(*) FROM sctoken.dpop_replay});
+WHERE name IN ('sctoken.lock_timeout', 'sctoken.dpop_max_age',
+	'sctoken.dpop_future_skew', 'sctoken.replay_store')
+UNION ALL SELECT 'families', count(*)::text FROM sctoken.family
+UNION ALL SELECT 'family_bytes', pg_relation_size('sctoken.family')::text
+UNION ALL SELECT 'proofs', count(*)::text FROM sctoken.dpop_replay
+UNION ALL SELECT 'stray_events', count(*)::text FROM sctoken.event e
+	WHERE NOT EXISTS (SELECT FROM sctoken.family f WHERE f.id = e.family_id)});
 
 # What amcheck says of tables and B-trees.
 my $damage = q{
@@ -141,14 +149,13 @@ sub start_server
 sub wait_until
 {
 	my ($what, $condition) = @_;
-	my $deadline = time + $patience;
 
-	until ($condition->())
+	foreach (1 .. $patience / $round)
 	{
-		die "$what\n" if time > $deadline;
-		sleep 0.01;
+		return if $condition->();
+		sleep $round;
 	}
-	return;
+	die "$what\n";
 }
 
 # kill -9 of the postmaster.  Its children end by themselves; they are waited for,
@@ -223,7 +230,8 @@ sub storm
 	my ($node, $driver, $file, $c) = @_;
 	my %count = (server => 0, session => 0, stop => 0, cancel => 0, terminate => 0);
 	my $began = time;
-	my ($kills, $calls, $moved, $told) = (0, 0, $began, $began);
+	my $told = $began;
+	my ($kills, $calls, $idle) = (0, 0, 0);
 	my $calls_before = $c->{places};	# logins
 	my $next = rand;
 
@@ -232,8 +240,9 @@ sub storm
 		my $progress = progress($file);
 
 		die "the clients ended with status $?\n" if waitpid($driver, POSIX::WNOHANG) > 0;
-		($calls, $moved) = ($progress->{calls}, time) if $progress->{calls} > $calls;
-		die "no call was answered for $patience seconds\n" if time > $moved + $patience;
+		$idle = $progress->{calls} > $calls ? 0 : $idle + 1;
+		$calls = $progress->{calls};
+		die "no call was answered for $patience seconds\n" if $idle > $patience / $round;
 		last
 		  if $kills >= $c->{kills}
 		  && $progress->{rotations} >= $c->{rotations}
@@ -267,7 +276,6 @@ sub storm
 				$kills++;
 				$next = $kills + rand;
 				$calls_before = $calls = progress($file)->{calls};
-				$moved = time;
 			}
 		}
 		elsif ($c->{interrupts})
@@ -289,7 +297,7 @@ sub storm
 				$count{stop}++;
 			}
 		}
-		sleep 0.02 + rand 0.03;
+		sleep $round * (0.5 + rand);
 	}
 	return \%count;
 }

@@ -90,18 +90,21 @@ sub check_rows
 # Rules about other things than calls.
 sub check_other
 {
-	my ($damage, $sizes, $proofs_of_late) = @_;
+	my ($damage, $proofs_of_late) = @_;
 
 	check('sound', $damage->{$_} eq 'ok', "$_: $damage->{$_}") foreach sort keys %$damage;
 	check('refused', $_->{asked_for}, "family $_->{id} was asked for by nobody")
 	  foreach values %row;
 
+	check('whole', $setting{stray_events} == 0,
+		"$setting{stray_events} events are of no family");
+
 	# one row each; with dead versions not more than a few more
-	check('size', $sizes->{families} == keys %row, 'more rows than families');
-	check('size', $sizes->{family_bytes} <= 1024 * 1024 + 2000 * $sizes->{families},
-		"$sizes->{families} families take $sizes->{family_bytes} bytes");
-	check('size', $sizes->{proofs} <= $proofs_of_late,
-		"$sizes->{proofs} proofs are stored, $proofs_of_late came lately");
+	check('size', $setting{families} == keys %row, 'more rows than families');
+	check('size', $setting{family_bytes} <= 1024 * 1024 + 2000 * $setting{families},
+		"$setting{families} families take $setting{family_bytes} bytes");
+	check('size', $setting{proofs} <= $proofs_of_late,
+		"$setting{proofs} proofs are stored, $proofs_of_late came lately");
 	return;
 }
 
@@ -839,6 +842,12 @@ sub check_proof
 		elsif ($call->{reason} eq 'busy')
 		{
 			check_wait($call);
+		}
+		elsif ($call->{reason} eq 'horizon')
+		{
+			# a crash empties the unlogged store
+			check('unused', $setting{replay_store} eq 'unlogged', 'nothing was forgotten',
+				$call);
 		}
 		else
 		{

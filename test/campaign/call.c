@@ -13,7 +13,7 @@
 #include "../client/proof.h"
 
 #define RECONNECT_PAUSE		20000	/* microseconds */
-#define RECONNECT_SECONDS	180
+#define RECONNECT_ATTEMPTS	9000
 #define PARAMS_MAX			6
 
 /* Every answer has the same five columns. */
@@ -187,11 +187,11 @@ prepare(Client *client, Operation operation)
 static void
 connect_again(Client *client)
 {
-	int64_t		began = now_us();
+	int			attempts = 0;
 
 	while (client->conn == NULL && !try_to_connect(client))
 	{
-		if (now_us() - began > RECONNECT_SECONDS * INT64_C(1000000))
+		if (++attempts > RECONNECT_ATTEMPTS)
 			die("the server does not come back");
 		usleep(RECONNECT_PAUSE);
 	}
@@ -290,7 +290,8 @@ static void
 write_intent(Client *client, const Call *call, const Frame *frame)
 {
 	fprintf(client->journal,
-			">\t%s\t%" PRId64 "\t%s\t%d\t%s\t%s\t%" PRId64 "\t%s\t%s\t%s\t%" PRId64 "\t%.*s\t%s\t%s\n",
+			">\t%s\t%" PRId64 "\t%s\t%d\t%s\t%s\t%" PRId64 "\t%s\t%s"
+			"\t%s\t%" PRId64 "\t%.*s\t%s\t%s\n",
 			call->name, now_us(), operations[call->operation].name, call->subject,
 			or_dash(call->client_id), or_dash(call->family),
 			call->token.generation, or_dash(call->token.id), or_dash(call->with),

@@ -6,7 +6,8 @@
  * The journal has two lines for each call, with tabs between the words and "-" for
  * what there is not:
  *
- *	> call time operation subject client family generation token with jti made level end async
+ *	> call time operation subject client family generation token with
+ *		jti made level end async
  *	< call time status sqlstate outcome reason family generation token
  *
  * The first is written before the call is sent, the second after its transaction

@@ -143,13 +143,7 @@ my ($count, $proofs_of_late) =
   check_calls(join_journals() - 4 * $window);
 my $damage = table('damage', qw(relation verdict));
 
-check_other(
-	{ map { $_->{relation} => $_->{verdict} } values %$damage },
-	{
-		families     => $settings->{families},
-		family_bytes => $settings->{family_bytes},
-		proofs       => $settings->{proofs}
-	},
+check_other({ map { $_->{relation} => $_->{verdict} } values %$damage },
 	$proofs_of_late);
 
 printf "%d calls, of %d families: %d committed, %d undone by the caller, %d failed with an"

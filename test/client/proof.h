@@ -48,7 +48,8 @@ die(const char *what)
 		fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
 				ERR_reason_error_string(code));
 	else if (errno != 0)
-		fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
+		fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what,
+				strerror(errno));
 	else
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, what);
 	exit(1);
