@@ -182,9 +182,14 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench campaign campaign-controls lint
+.PHONY: demo test bench bench-growth campaign campaign-controls lint
 demo test bench campaign campaign-controls:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
+
+# The plots of doc/performance.md, and what they are made of
+bench-growth:
+	@PG_CONFIG='$(PG_CONFIG)' ONLY=growth BENCH_RESULTS='$(top)doc/performance' \
+		bash '$(top)test/run.sh' bench
 
 lint:
 	@bash '$(top)test/gates.sh'

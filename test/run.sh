@@ -19,6 +19,8 @@
 #					"unit regress isolation tap interop gates server"
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
+#	BENCH_RESULTS	where make bench leaves its files; default: results
+#	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -121,6 +123,26 @@ install_missing()
 	# shellcheck disable=SC2086 # words
 	[ -z "$packages" ] || install_packages $packages
 	pg_config=$(find_pg_config) || die "found no complete PostgreSQL"
+}
+
+# Prints those that make bench compares with; it goes on without them.
+missing_rivals()
+{
+	command -v npm >/dev/null || printf '%s\n' nodejs npm
+	[ -e /usr/include/rhonabwy.h ] || echo librhonabwy-dev
+	[ -e /usr/include/cjose/cjose.h ] || echo libcjose-dev
+	command -v gnuplot >/dev/null || echo gnuplot-nox
+}
+
+install_rivals()
+{
+	local packages
+
+	packages=$(missing_rivals)
+	[ -n "$packages" ] || return 0
+	# shellcheck disable=SC2086 # words
+	(install_packages $packages) ||
+		say 'Goes on without them; their rows will say so.'
 }
 
 install_packages()
@@ -236,6 +258,23 @@ find_vectors()
 	fi
 }
 
+# What a bench writes, where its user may.
+make_results()
+{
+	results=$(realpath -m "${BENCH_RESULTS:-$top/results}")
+	export BENCH_RESULTS=$work/results BENCH_COMMIT
+	BENCH_COMMIT=$(git -C "$top" describe --always --dirty 2>/dev/null) ||
+		BENCH_COMMIT=unknown
+	mkdir "$BENCH_RESULTS"
+}
+
+keep_results()
+{
+	if mkdir -p "$results" && cp "$BENCH_RESULTS"/* "$results"; then
+		say "Results: $(cd "$results" && echo "$PWD"/*)"
+	fi
+}
+
 run_steps()
 {
 	local status=0
@@ -288,10 +327,17 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 
 install_missing
+[ "$command" != bench ] || install_rivals
 choose_user
 make_work
 [ "${KEEP:-0}" != 1 ] || say "Working in $work, which stays"
 copy_sources
 copy_postgres
 find_vectors
-run_steps
+if [ "$command" = bench ]; then
+	make_results
+	run_steps
+	keep_results
+else
+	run_steps
+fi
