@@ -1,6 +1,6 @@
 # growth.gp: the plots of growth.sh, from the files in samples to the folder results.
 
-set terminal svg size 900,340 font 'sans-serif,13' background 'white'
+set terminal svg size 900,360 font 'sans-serif,13' background 'white' noenhanced
 set style data linespoints
 set style line 1 lc rgb '#1b6ca8' lw 2 pt 7 ps 0.6
 set style line 2 lc rgb '#999999' lw 2 pt 5 ps 0.5
@@ -8,11 +8,12 @@ set style line 3 lc rgb '#c8553d' lw 2 pt 9 ps 0.6
 set border 3
 set tics nomirror
 set grid ytics lc rgb '#dddddd'
-set key top left reverse Left samplen 2
+set key below horizontal samplen 2
+set bmargin 7
 set yrange [0:*]
 
 file(name) = samples.'/'.name
-log10x = "set logscale x 10; set format x '10^{%T}'"
+log10x = "set logscale x 10; set format x '%.0s%c'"
 
 set output results.'/families.svg'
 set multiplot layout 1,2
@@ -52,7 +53,7 @@ plot [100:] file('age.rotate') using 1:2 ls 1 title 'sctoken.rotate', \
 	file('age.rival') using 1:2 ls 3 title 'row-per-token PL/pgSQL'
 set logscale y 10
 set yrange [*:*]
-set format y '%.0s %cB'
+set format y '%.1s %cB'
 set title 'tables and indexes'
 plot [100:] file('age.rotate') using 1:4 ls 1 notitle, \
 	file('age.rival') using 1:4 ls 3 notitle
@@ -68,7 +69,7 @@ set xlabel 'windows of traffic'
 set title 'CPU of the backend a proof, us'
 plot file('proofs') using 1:3 ls 1 title 'dpop_check', \
 	file('proofs') using 1:2 ls 2 title 'dpop_verify'
-set format y '%.0s %cB'
+set format y '%.1s %cB'
 set title 'records of proofs, tables and indexes'
 plot file('proofs') using 1:4 ls 1 notitle
 unset multiplot

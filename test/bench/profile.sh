@@ -7,8 +7,8 @@
 # shellcheck source=test/bench/report.sh
 . "$(dirname "${BASH_SOURCE[0]}")/report.sh"
 
-few=300
-many=1300
+few=100
+many=500
 if ! command -v valgrind >/dev/null; then
 	absent profile 'valgrind is not installed'
 	exit
@@ -18,7 +18,7 @@ fi
 data=$work/profile
 initdb -D "$data" -U postgres -A trust --no-locale -E UTF8 --no-sync >/dev/null
 mkdir -m 700 "$work/s"
-evp proofs $many 1700000000 | sed "s/^/1700000000\t/" >"$work/presented"
+evp proofs $((2 * many)) 1700000000 | sed "s/^/1700000000\t/" >"$work/presented"
 pg_ctl start -w -s -D "$data" -l "$work/log" -o "-c listen_addresses='' -c unix_socket_directories='$work/s' -p 5432"
 PGHOST=$work/s PGDATABASE=postgres sql -q -f "$here/setup.sql" -f "$here/rival_plpgsql.sql" \
 	-f "$here/replay.sql" -f "$here/profile.sql" \

@@ -1,6 +1,7 @@
 /*
  * profile.sql
- *		Calls one after the other, each with a commit of its own, for profile.sh.
+ *		Calls one after the other, each with a commit of its own, for profile.sh.  Which
+ *		proofs are presented depends on their number, so that no run repeats another's.
  */
 CREATE PROCEDURE bench.calls(kind text, count integer) LANGUAGE plpgsql AS $$
 DECLARE
@@ -25,11 +26,11 @@ BEGIN
             WHEN 'rival' THEN
                 SELECT outcome, refresh_token INTO word, rival FROM rival.rotate(rival, 'bench');
             WHEN 'dpop_verify' THEN
-                SELECT proof INTO held FROM bench.presented WHERE n = i;
+                SELECT proof INTO held FROM bench.presented WHERE n = count + i;
                 word := coalesce(v.reason, 'rotated') FROM sctoken.dpop_verify(held, 'POST',
                     'https://server.example.com/token', at => to_timestamp(1700000000)) AS v;
             WHEN 'dpop_check' THEN
-                SELECT proof INTO held FROM bench.presented WHERE n = i;
+                SELECT proof INTO held FROM bench.presented WHERE n = count + i;
                 word := coalesce(v.reason, 'rotated') FROM sctoken.dpop_check(held, 'POST',
                     'https://server.example.com/token', at => to_timestamp(1700000000)) AS v;
         END CASE;
