@@ -205,6 +205,39 @@ symbols_are_ours()
 	[ "${PIPESTATUS[0]}" = 0 ]
 }
 
+# How long a comparison takes must not tell how much of a secret was right.  No
+# test can see that; so what is named as a secret is held only by the function for
+# it, in C and in SQL, and two functions that give no names use what they must.
+secrets_are_compared_in_constant_time()
+{
+	without_comments src/*.c src/core/*.c >"$code" || return
+	perl -e '
+		my $secret = qr/\b(?:\w+_)?(?:secret|hash|mac|salt)\b|\b(?:mac|successor|nonce)_key\b/;
+		my $operator = qr/\s+OPERATOR\(pg_catalog\.[<>=]+\)/;
+		my %must = (sctoken_hash_equal => "sct_crypto_equal",
+			sct_crypto_equal => "CRYPTO_memcmp");
+		my (%text, %body);
+		/^(\S+): (.*)/s && ($text{$1} .= $2) while <>;
+		foreach my $file (sort keys %text)
+		{
+			local $_ = $text{$file};
+			while (/\b((?:mem|b|str|strn)cmp)\s*(\((?:[^()]++|(?2))*\))/g)
+			{
+				my ($call, $arguments) = ($1, $2);
+
+				print "$file: ", "$call$arguments" =~ s/\s+/ /gr, "\n"
+					if $arguments =~ $secret;
+			}
+			print "$file: $1\n" while /($secret$operator)/g;
+			$body{$1} = $2 while /^(\w+)\([^;]*?\)\n(\{\n.*?^\})/gms;
+		}
+		foreach my $function (sort keys %must)
+		{
+			print "$function: does not call $must{$function}\n"
+				if ($body{$function} // "") !~ /\b$must{$function}\b/;
+		}' "$code"
+}
+
 # What the guide shows of a proxy's settings is what the tests run.
 shown_settings_are_tested()
 {
@@ -284,6 +317,8 @@ gate 'src/core neither throws nor allocates nor knows of the server' \
 	core_is_pure
 gate 'only crypto.c and x509*.c of src/core include OpenSSL' openssl_is_kept_in
 gate 'only src/compat.h knows versions of PostgreSQL' only_one_knows_versions
+gate 'secrets are compared in constant time' \
+	secrets_are_compared_in_constant_time
 gate 'every source is built' sources_are_built
 gate 'every test is run' tests_are_listed
 gate 'every test has an expected output, and the reverse' tests_have_outputs

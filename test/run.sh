@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls
+# usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls|faults
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -19,6 +19,7 @@
 #					"unit regress isolation tap interop gates server"
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
+#	FAULTS			which of test/faults make faults is to take; default: all
 #	BENCH_RESULTS	where make bench leaves its files; default: results
 #	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
@@ -108,6 +109,7 @@ missing_packages()
 			;;
 	esac
 	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
+	[ "$command" != faults ] || command -v patch >/dev/null || echo patch
 }
 
 # Sets pg_config, after installing what is not there yet.
@@ -318,8 +320,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds | campaign | campaign-controls) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls" ;;
+	test | demo | bench | builds | campaign | campaign-controls | faults) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls|faults" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

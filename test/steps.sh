@@ -5,7 +5,7 @@
 # PostgreSQL, in which sctoken is installed here.  Each step writes a log in
 # WORK/log, of which nothing is shown unless it fails.
 #
-# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls WORK
+# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls|faults WORK
 set -eu -o pipefail
 
 command=$1
@@ -245,4 +245,5 @@ case $command in
 	bench) test/bench/run.sh ;;
 	campaign) test/campaign/run.sh ;;
 	campaign-controls) test/campaign/controls.sh ;;
+	faults) test/faults/run.sh "$work" ;;
 esac
