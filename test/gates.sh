@@ -167,15 +167,15 @@ script_makes_only_what_is_new()
 	[ -s "$script" ]
 }
 
-# A caller's search_path must not decide what such a function calls.
-definers_have_search_path()
+# A caller's search_path must not decide what is called, compared or read.
+names_are_qualified()
 {
-	plain_sql | awk '
-		/^CREATE (FUNCTION|PROCEDURE)/ { name = $3; definer = path = 0 }
-		name && /SECURITY DEFINER/ { definer = 1 }
-		name && /SET search_path/ { path = 1 }
-		/^COMMENT ON/ { if (definer && !path) print name; name = "" }'
-	[ -s "$script" ]
+	test/qualified_names.pl sql/*.sql src/*.c
+}
+
+names_that_are_not_are_found()
+{
+	test/qualified_names.pl --mistakes "$script" src/*.c
 }
 
 versions_agree()
@@ -324,8 +324,9 @@ gate 'every test is run' tests_are_listed
 gate 'every test has an expected output, and the reverse' tests_have_outputs
 gate 'every object of the script has a comment' objects_have_comments
 gate 'the script makes only what is not there yet' script_makes_only_what_is_new
-gate 'every SECURITY DEFINER function sets search_path' \
-	definers_have_search_path
+gate 'no search_path decides what a name in SQL means' names_are_qualified
+gate 'and a name of which it would is found, wherever it is' \
+	names_that_are_not_are_found
 gate 'control file, script, Makefile and META.json agree' versions_agree
 if [ -e "$library" ]; then
 	gate 'every symbol of the library is ours' symbols_are_ours

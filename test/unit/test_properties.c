@@ -193,7 +193,7 @@ uris(void)
 	int			apart = 0;
 	int			together = 0;
 
-	for (int i = 0; i < URIS; i++)
+	for (int i = 0; i < URIS / divisor(); i++)
 	{
 		Uri			uri;
 		char		text[MAX_URI];
@@ -245,7 +245,7 @@ uris(void)
 		last = uri;
 		memcpy(last_key, key, SCT_SHA256_LEN);
 	}
-	ok(refused == 0, "%d URIs in any spelling are URIs", URIS);
+	ok(refused == 0, "%d URIs in any spelling are URIs", URIS / divisor());
 	ok(moved == 0, "normalising a normal form gives it back");
 	ok(apart == 0, "URIs that RFC 3986 calls equal have one replay key");
 	ok(together == 0, "and others have others");
@@ -260,7 +260,7 @@ accepted_with_a_bit_changed(const char *text, size_t len,
 	int			accepted = 0;
 
 	memcpy(copy, text, len);
-	for (size_t bit = 0; bit < 8 * len; bit++)
+	for (size_t bit = 0; bit < 8 * len; bit += (size_t) divisor())
 	{
 		copy[bit / 8] ^= (char) (1 << bit % 8);
 		accepted += accept(copy, len);
@@ -290,14 +290,22 @@ proofs(void)
 		"{\"jti\":\"0a1B\",\"htm\":\"POST\",\"htu\":\"" HTU "\",\"iat\":1700000000,"
 		"\"nonce\":\"n\",\"other\":{\"a\":[1,true,null]}}";
 
+	Signer		signer = {0};
+
 	for (SctAlg alg = 0; alg < SCT_ALG_COUNT; alg++)
 	{
-		Signer		signer;
 		char		header[2 * SIGNER_MAX_JWK];
 		char		text[8192];
 		size_t		len;
 
-		signer_make(&signer, alg);
+		/* all six of RSA with one key, which is dear to make */
+		if (alg > SCT_ALG_PS256 && alg <= SCT_ALG_RS512)
+			signer.alg = alg;
+		else
+		{
+			EVP_PKEY_free(signer.key);
+			signer_make(&signer, alg);
+		}
 		len = (size_t) sprintf(header, "{\"typ\":\"dpop+jwt\",\"alg\":\"%s\",\"jwk\":%s}",
 							   sct_alg_name(alg), signer.jwk);
 		len = signer_jws(&signer, header, len, claims, strlen(claims), text);
@@ -305,8 +313,8 @@ proofs(void)
 		   accepted_with_a_bit_changed(text, len, accept_proof) == 0,
 		   "%s: a proof is accepted, and with any of its %zu bits changed refused",
 		   sct_alg_name(alg), 8 * len);
-		EVP_PKEY_free(signer.key);
 	}
+	EVP_PKEY_free(signer.key);
 }
 
 static const uint8 key[SCT_SHA256_LEN] = "a key of 32 bytes for this test";

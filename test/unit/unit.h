@@ -46,6 +46,18 @@ skip(const char *claim, const char *reason)
 	printf("ok %d - %s # SKIP %s\n", ++unit_count, claim, reason);
 }
 
+/*
+ * By how much to divide what a test repeats: UNIT_DIVISOR, for where each call takes
+ * long, and 1 otherwise.
+ */
+static inline int
+divisor(void)
+{
+	const char *text = getenv("UNIT_DIVISOR");
+
+	return text != NULL && atoi(text) > 0 ? atoi(text) : 1;
+}
+
 /* The plan of a program that has nothing to test; gives its exit status. */
 static inline int
 skip_all(const char *reason, const char *detail)
