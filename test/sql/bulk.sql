@@ -55,6 +55,11 @@ SELECT n, kind, e.generation, e.client_id, e.subject, reason, detail, at = revok
 SELECT outcome, error, reason FROM held, LATERAL sctoken.rotate(token, 'app') WHERE n = 1;
 SELECT outcome, error, reason FROM sctoken.rotate(:'t2', 'app');
 SELECT sctoken.introspect(:'t2');
+-- What is revoked is dead for the rest of the statement too.
+BEGIN;
+SELECT log_in();
+SELECT sctoken.revoke_session('s1', 'logged out'), sctoken.introspect(token) -> 'active' AS active, (sctoken.rotate(token, 'app')).outcome FROM held WHERE n = 1;
+ROLLBACK;
 -- A family that is issued later lives, with the same grant, session, subject and key.
 SELECT outcome, sctoken.family_active(family_id) FROM sctoken.issue('app', 'bob', cnf => :'certificate', session_id => 's2', grant_id => 'g1');
 -- Rolled back, nothing was revoked.

@@ -88,6 +88,13 @@ SELECT id, member, value, sctoken.certificate_name_valid('tls_client_auth_' || m
                ('a02', 'san_uri', 'api.example.com'), ('a03', 'san_ip', 'localhost'), ('a03', 'san_ip', 'fe80::1%eth0'), ('a03', 'san_ip', '3221225991'),
                ('a04', 'san_email', 'Bob'), ('a04', 'san_email', '@example.com'), ('a04', 'san_email', 'Bob@'), ('a04', 'san_email', 'Bob@Example.com'), ('a04', 'san_email', 'a b@example.com')) AS v(id, member, value);
 
+-- A NUL in a name ends nothing: what stands before it is not the name.
+SELECT member, value, sctoken.certificate_matches(set_byte(cert('san'), position(name::bytea IN cert('san')) - 1 + length(value), 0), 'tls_client_auth_' || member, value)
+  FROM (VALUES ('san_dns', 'API.Example.com', 'API.Example'), ('san_uri', 'spiffe://td.example/a', 'spiffe://td.example'), ('san_email', 'Bob@Example.com', 'Bob@Example')) AS v(member, name, value);
+-- A SPIFFE id is the certificate's only URI, or it is nobody's: here one of the DNS names is made a URI too.
+SELECT member, value, sctoken.certificate_matches(set_byte(cert('san'), position('*.wild.example'::bytea IN cert('san')) - 3, 134), 'tls_client_auth_' || member, value)
+  FROM (VALUES ('san_uri', 'spiffe://td.example/a'), ('san_dns', 'api.example.com')) AS v(member, value);
+
 -- A05 for SANs: a certificate without a subject is known by its SAN, and has no empty name.
 SELECT sctoken.certificate_matches(cert('emptysubj'), 'tls_client_auth_san_dns', 'only.san') AS dns,
        answer(format('SELECT sctoken.certificate_matches(%L, %L, %L)', cert('emptysubj'), 'tls_client_auth_subject_dn', '')) AS empty,

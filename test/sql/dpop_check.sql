@@ -53,6 +53,14 @@ ROLLBACK TO s;
 SELECT verdict(:'proof', 'rollback');
 COMMIT;
 SELECT verdict(:'proof', 'rollback');
+-- A challenge for a nonce uses up nothing.
+SELECT reason FROM sctoken.dpop_check(:'proof', 'POST', 'https://server.example.com/token', server => 'challenge', require_nonce => true, at => to_timestamp(1700000000));
+SELECT verdict(:'proof', 'challenge');
+-- A proof is locked until the transaction ends: who presents it too waits for what becomes of it.
+BEGIN;
+SELECT verdict(:'proof', 'lock');
+SELECT count(*) AS locks FROM pg_locks WHERE locktype = 'advisory' AND objsubid = x'5C04'::integer AND pid = pg_backend_pid();
+ROLLBACK;
 -- Two checks in one statement see one another.
 SELECT verdict(:'proof', 'twice'), verdict(:'proof', 'twice');
 
@@ -120,6 +128,25 @@ SELECT verdict(:'proof', 'earlier');
 UPDATE sctoken.dpop_replay_store SET since = to_timestamp(1700000000);
 SELECT verdict(:'proof', 'earlier');
 DELETE FROM sctoken.dpop_replay;
+
+-- The ring of tables moves when its turn has come, but not over a record that is alive: this one lives by a nonce, longer than the window.
+TRUNCATE sctoken.dpop_replay, sctoken.dpop_replay_store;
+DELETE FROM sctoken.dpop_replay_horizon;
+SELECT verdict(:'proof', 'ring');
+UPDATE sctoken.dpop_replay SET expires_at = to_timestamp(1700000000 + 240);
+UPDATE sctoken.dpop_replay_store SET since = to_timestamp(1700000000 - 81);
+SELECT verdict(:'proof', 'first move', at => 2);
+SELECT generation FROM sctoken.dpop_replay_store;
+UPDATE sctoken.dpop_replay_store SET since = to_timestamp(1700000000 - 81);
+SELECT verdict(:'proof', 'second move', at => 4);
+SELECT generation FROM sctoken.dpop_replay_store;
+SELECT verdict(:'proof', 'ring', at => 6);
+-- Once it has expired nothing holds the ring up.
+UPDATE sctoken.dpop_replay SET expires_at = to_timestamp(1700000000 + 7) WHERE bucket = 0;
+SELECT verdict(:'proof', 'third move', at => 8);
+SELECT generation FROM sctoken.dpop_replay_store;
+TRUNCATE sctoken.dpop_replay, sctoken.dpop_replay_store;
+DELETE FROM sctoken.dpop_replay_horizon;
 
 -- The raw headers of a request: exactly one, and no two joined by a comma (RFC 9449 4.3 (1)).
 SELECT h, coalesce(v.error || ' ' || v.reason, 'accepted') AS verdict

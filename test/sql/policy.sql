@@ -77,6 +77,15 @@ SELECT outcome FROM sctoken.rotate(:'t1', 'app');
 UPDATE sctoken.client_policy SET rotation = 'never';
 SELECT outcome, refresh_token = :'t2' AS same FROM sctoken.rotate(:'t2', 'app');
 SELECT outcome, reason FROM sctoken.rotate(:'t1', 'app');
+-- So does a rotation where policy has come to allow no retry: its own predecessor has none, and of the one before nothing is left.
+UPDATE sctoken.client_policy SET rotation = 'always';
+SELECT refresh_token AS t1, family_id FROM sctoken.issue('app', 'alice') \gset
+SELECT refresh_token AS t2 FROM sctoken.rotate(:'t1', 'app') \gset
+UPDATE sctoken.client_policy SET retry_window = '0';
+SELECT outcome FROM sctoken.rotate(:'t2', 'app');
+SELECT salt FROM sctoken.family WHERE id = :'family_id';
+SELECT outcome, reason FROM sctoken.rotate(:'t2', 'app');
+UPDATE sctoken.client_policy SET retry_window = '1 day';
 -- rotation = bound_never: kept when sender-constrained, rotated otherwise.
 UPDATE sctoken.client_policy SET rotation = 'bound_never';
 SELECT refresh_token AS bound FROM sctoken.issue('app', 'alice', cnf => :'key1') \gset

@@ -71,6 +71,11 @@ SELECT refresh_token AS t2 FROM use(:'t1', 'strict') \gset
 SELECT state(:'t1');
 SELECT outcome, reason FROM use(:'t1', 'strict');
 SELECT outcome FROM use(:'t2', 'strict');
+-- Its successor is random: no two tokens have a secret in common.
+SELECT refresh_token AS t1 FROM sctoken.issue('strict', 'alice') \gset
+SELECT refresh_token AS t2 FROM use(:'t1', 'strict') \gset
+SELECT refresh_token AS t3 FROM use(:'t2', 'strict') \gset
+SELECT count(DISTINCT substr(decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64'), 25, 32)) AS secrets FROM unnest(ARRAY[:'t1', :'t2', :'t3']) AS token;
 -- But one that is bound to a key may be retried until its successor was used (retry_until_confirmed).
 SELECT refresh_token AS t1 FROM sctoken.issue('strict', 'alice', cnf => :'key1') \gset
 SELECT refresh_token AS t2 FROM use(:'t1', 'strict', :'key1') \gset
@@ -190,6 +195,12 @@ SELECT outcome, generation FROM use(:'t1');
 ROLLBACK TO s;
 SELECT outcome, generation FROM use(:'t1');
 COMMIT;
+
+-- A family's lock is its own, by 64 bits: with half of them strangers would soon wait for one another.
+BEGIN;
+SELECT count(r.outcome) FROM generate_series(1, 50) AS n, LATERAL sctoken.issue('app', 'user ' || n) AS i, LATERAL use(i.refresh_token) AS r;
+SELECT count(*) AS families_and_subjects, count(DISTINCT classid) > 90 AS high, count(DISTINCT objid) > 90 AS low FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid();
+ROLLBACK;
 
 -- Misuse is an error with a meaning of its own, which repeats no value.
 CREATE FUNCTION rotate_error(token text, client_id text, cnf jsonb DEFAULT NULL, dpop_proof text DEFAULT NULL, certificate bytea DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$

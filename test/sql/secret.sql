@@ -1,10 +1,28 @@
 -- The server's secrets: rotation, compromise, and when an old one may go
 TRUNCATE sctoken.family, sctoken.client_policy, sctoken.server_secret;
-INSERT INTO sctoken.client_policy (client_id, retry_window) VALUES ('app', '1 day');
+INSERT INTO sctoken.client_policy (client_id, retry_window, retry_until_confirmed) VALUES ('app', '1 day', NULL), ('strict', '0', false);
 CREATE VIEW secrets AS SELECT id, retired_at IS NULL AS in_use, compromised FROM sctoken.server_secret ORDER BY id;
 -- The key id that a token names: its second byte.
 CREATE FUNCTION key_id(token text) RETURNS integer LANGUAGE sql AS
 $$ SELECT get_byte(decode(translate(substr(token, 5, 4), '-_', '+/'), 'base64'), 1) $$;
+-- An implementation of a successor's secret of its own, from RFC 2104, RFC 5869 and doc/tokens.md; of the token and the row that has its salt.
+CREATE FUNCTION hmac(key bytea, data bytea) RETURNS bytea LANGUAGE plpgsql AS $$
+DECLARE
+    inner_pad bytea := decode(repeat('36', 64), 'hex');
+    outer_pad bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR i IN 0 .. length(key) - 1 LOOP
+        inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # get_byte(key, i));
+        outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # get_byte(key, i));
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || data));
+END $$;
+CREATE FUNCTION token_secret(token text) RETURNS bytea LANGUAGE sql AS
+$$ SELECT substr(decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64'), 25, 32) $$;
+CREATE FUNCTION successor_secret(token text) RETURNS bytea LANGUAGE sql AS $$
+    SELECT hmac(hmac(f.salt, token_secret(token) || hmac(hmac('\x00', s.secret), 'sctoken successor\001')), 'sctoken successor'::bytea || uuid_send(f.id) || int8send(f.generation) || '\x01'::bytea)
+      FROM sctoken.family AS f JOIN sctoken.server_secret AS s ON s.id = f.key_id WHERE f.id = sctoken.token_family_id(token)
+$$;
 
 -- Without a secret it makes the first one.
 SELECT sctoken.rotate_secret();
@@ -12,6 +30,8 @@ SELECT * FROM secrets;
 SELECT refresh_token AS t1, family_id FROM sctoken.issue('app', 'alice') \gset
 SELECT refresh_token AS t2, key_id(:'t1') AS k1, key_id(refresh_token) AS k2 FROM sctoken.rotate(:'t1', 'app') \gset
 SELECT :k1 AS k1, :k2 AS k2;
+-- The successor cannot be made without it: not of the spent token and the row, which a dump has.
+SELECT token_secret(:'t2') = successor_secret(:'t1') AS as_specified;
 
 -- A new one is used by all from the next call on, with 32 random bytes of its own; the old one is kept.
 SELECT sctoken.rotate_secret();
@@ -25,6 +45,14 @@ SELECT sctoken.introspect(:'t2') -> 'active' AS active;
 SELECT refresh_token AS t3, outcome, key_id(refresh_token) FROM sctoken.rotate(:'t2', 'app') \gset
 SELECT :'outcome' AS outcome, :key_id AS key_id;
 SELECT outcome, refresh_token = :'t3' AS identical FROM sctoken.rotate(:'t2', 'app');
+-- A successor without retry, too, is wholly under the new secret.
+SELECT refresh_token AS s1, key_id(refresh_token) FROM sctoken.issue('strict', 'alice') \gset
+BEGIN;
+SELECT sctoken.rotate_secret();
+SELECT refresh_token AS s2, key_id(refresh_token) FROM sctoken.rotate(:'s1', 'strict') \gset
+SELECT :key_id AS key_id;
+SELECT outcome FROM sctoken.rotate(:'s2', 'strict');
+ROLLBACK;
 -- An old token under an old secret is still known as used.
 SELECT outcome, reason FROM sctoken.rotate(:'t1', 'app');
 SELECT revoke_reason FROM sctoken.family WHERE id = :'family_id';
@@ -138,3 +166,4 @@ DROP ROLE regress_sctoken_nobody;
 -- Not even a superuser sets the file for one session.
 SET sctoken.secret_file = '/dev/null';
 DROP VIEW secrets;
+DROP FUNCTION successor_secret, token_secret, hmac, key_id;

@@ -11,7 +11,7 @@
 static int	unit_count = 0;
 static int	unit_failed = 0;
 
-/* Prints the verdict on a claim, a rule in words. */
+/* Prints the verdict on a claim, a rule in words, whatever becomes of the next. */
 static inline void pg_attribute_printf(2, 3)
 ok(bool holds, const char *claim,...)
 {
@@ -22,6 +22,7 @@ ok(bool holds, const char *claim,...)
 	vprintf(claim, args);
 	va_end(args);
 	printf("\n");
+	fflush(stdout);
 	if (!holds)
 		unit_failed++;
 }
