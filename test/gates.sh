@@ -238,6 +238,49 @@ secrets_are_compared_in_constant_time()
 		}' "$code"
 }
 
+# What a patch of test/faults can name as its test, one a line.
+tests_for_faults()
+{
+	stems test/unit .c | sed -n 's/^test_/unit:&/p'
+	listed REGRESS | sed 's/^/regress:/'
+	listed ISOLATION | sed 's/^/isolation:/'
+	find test/t -name '*.pl' -printf 'tap:%p\n'
+	sed -n "s/^gate '\([^']*\)'.*/gates:\1/p" test/gates.sh
+}
+
+faults_are_ready()
+{
+	local patch
+
+	for patch in test/faults/*.patch; do
+		if command -v patch >/dev/null; then
+			patch -p1 -F0 --dry-run --force --silent <"$patch" >/dev/null 2>&1
+		else
+			git apply --check "$patch" 2>/dev/null
+		fi || echo "$patch: does not apply"
+	done
+	tests_for_faults | awk '
+		FILENAME == "-" { known[$0]; next }
+		FNR == 1 {
+			number = substr(FILENAME, length("test/faults/") + 1, 3)
+			if (number !~ /^[0-9][0-9]-$/ || number in seen)
+				print FILENAME ": no number of its own"
+			seen[number]
+			silent[FILENAME]
+		}
+		/^killed-by: / {
+			delete silent[FILENAME]
+			test = substr($0, length("killed-by: ") + 1)
+			if (!(test in known))
+				print FILENAME ": no such test: " test
+		}
+		/^\+\+\+ / && !/^\+\+\+ b\/(src|sql)\// {
+			print FILENAME ": changes " $2
+		}
+		END { for (name in silent) print name ": names no test" }
+	' - test/faults/*.patch
+}
+
 # What the guide shows of a proxy's settings is what the tests run.
 shown_settings_are_tested()
 {
@@ -333,6 +376,8 @@ if [ -e "$library" ]; then
 else
 	skip 'every symbol of the library is ours' "no $library"
 fi
+gate 'every seeded fault applies, and names tests that are there' \
+	faults_are_ready
 gate 'the proxy settings of the guide are those of the tests' \
 	shown_settings_are_tested
 gate 'every shell script parses and can be run' shell_scripts_parse
