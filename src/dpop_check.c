@@ -71,7 +71,7 @@ SctReason
 sct_dpop_check_record(DpopCheck *check)
 {
 	const DpopCall *call = &check->call;
-	int64		nonce_life = (sct_dpop_nonce_steps + 2) *
+	int64		nonce_life = (int64) (sct_dpop_nonce_steps + 2) *
 		sct_dpop_nonce_step * USECS_PER_SEC;
 	ReplayRecord record;
 

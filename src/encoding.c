@@ -51,7 +51,7 @@ escape(const char *utf8, size_t len, bool escape_backslash)
 		{
 			if (*p == '\\' && escape_backslash)
 				appendStringInfoChar(&buf, '\\');
-			appendStringInfoChar(&buf, *p++);
+			appendStringInfoChar(&buf, (char) *p++);
 			continue;
 		}
 		c = utf8_to_unicode(p);

@@ -74,7 +74,7 @@ trigger_find(const TriggerData *data, const char *name)
 	int			column = SPI_fnumber(RelationGetDescr(data->tg_relation), name);
 
 	/* negative: a system column, or none */
-	return column > 0 ? (AttrNumber) column : InvalidAttrNumber;
+	return (AttrNumber) Max(column, InvalidAttrNumber);
 }
 
 /* Error (42703): that argument names no column. */

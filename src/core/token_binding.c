@@ -246,10 +246,12 @@ sct_token_binding_verify(const uint8 *message, size_t len, const uint8 *ekm,
 	if (reason != SCT_OK)
 		return reason;
 
-	result->has_referred = referred != NULL && is_known(referred);
+	if (referred != NULL && !is_known(referred))
+		referred = NULL;
+	result->has_referred = referred != NULL;
 	reason = sct_thumbprint_bytes(provided->id.at, provided->id.len,
 								  result->provided_tbh);
-	if (reason == SCT_OK && result->has_referred)
+	if (reason == SCT_OK && referred != NULL)
 		reason = sct_thumbprint_bytes(referred->id.at, referred->id.len,
 									  result->referred_tbh);
 	return reason;

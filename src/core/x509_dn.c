@@ -59,9 +59,10 @@ is_special(char c)
 static int
 hex_pair(const char *text, size_t len)
 {
-	if (len < 2 || sct_hex_value(text[0]) < 0 || sct_hex_value(text[1]) < 0)
-		return -1;
-	return sct_hex_value(text[0]) << 4 | sct_hex_value(text[1]);
+	int			high = len < 2 ? -1 : sct_hex_value(text[0]);
+	int			low = len < 2 ? -1 : sct_hex_value(text[1]);
+
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
 static void
@@ -245,7 +246,7 @@ string_value(const Attribute *attribute, uint8 *space, size_t *len)
 			i++;
 		else if (is_special(value[i]) ||
 				 value[i] == ' ' || value[i] == '#' || value[i] == '=')
-			byte = value[i];
+			byte = (uint8) value[i];
 		else
 			return false;
 		space[(*len)++] = (uint8) byte;
