@@ -188,7 +188,8 @@ claim()
 	say "$verdict $claims - $text"
 }
 
-# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree.
+# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree, in which
+# nothing must be built then: make would take it from there.
 build_elsewhere()
 {
 	local folder=$work/$1 compiler=$2
@@ -196,7 +197,8 @@ build_elsewhere()
 	shift 2
 	mkdir "$folder" &&
 		make -C "$folder" -f "$work/src/Makefile" -j2 CC="$compiler" \
-			PG_CFLAGS="$strict $*"
+			PG_CFLAGS="$strict $*" &&
+		[ -s "$folder/src/core/json.o" ]
 }
 
 builds()
@@ -205,6 +207,7 @@ builds()
 
 	clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | head -n 1)
 	claim 'gcc: no warning, in the source tree' test -s sctoken.so
+	make -s clean
 	claim 'gcc: no warning, in another folder' build_elsewhere gcc gcc
 	# The flags are PostgreSQL's, which were chosen for gcc.
 	claim 'clang: no warning, in another folder' build_elsewhere clang \
