@@ -14,6 +14,11 @@
 #include "postgres.h"
 #endif
 
+/* a program's functions for encodings have names of their own since 17 */
+#if defined(FRONTEND) && PG_VERSION_NUM >= 160000
+#define USE_PRIVATE_ENCODING_FUNCS
+#endif
+
 #include "common/jsonapi.h"
 
 #if PG_VERSION_NUM < 150000
