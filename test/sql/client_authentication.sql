@@ -57,7 +57,7 @@ SELECT id, certificate, chain, client_id, valid, reason
        ) AS v(id, certificate, chain, client_id), LATERAL auth(certificate, chain::text[], client_id);
 -- C06: OpenSSL counts the last second as past.
 SELECT at, valid, reason
-  FROM unnest(ARRAY['2025-12-31 23:59:59', '2026-01-01 00:00:00', '2035-12-30 00:00:00', '2035-12-30 00:00:01']::timestamptz[]) AS at, LATERAL auth('leaf', at => at);
+  FROM unnest(ARRAY['2025-12-31 23:59:59', '2026-01-01 00:00:00', '2035-12-29 23:59:59', '2035-12-30 00:00:01']::timestamptz[]) AS at, LATERAL auth('leaf', at => at);
 -- C08, C09: no certificate that is no CA's becomes an anchor, nor anything else.
 SELECT answer(format('INSERT INTO sctoken.trust_anchor VALUES (%L, %L, %L)', 'root', kind, value))
   FROM (VALUES (1, 'certificate', cert('leaf')), (2, 'certificate', cert('selfsigned')), (3, 'certificate', ''), (4, 'certificate', cert('root') || '\x00'),

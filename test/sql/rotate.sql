@@ -120,7 +120,7 @@ DROP TABLE chain;
 
 -- Unknown tokens: forged, from elsewhere, malformed; nothing is touched, nothing is told.
 SELECT refresh_token AS t1 FROM sctoken.issue('app', 'alice') \gset
-CREATE FUNCTION crc32(text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION checksum(text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE crc bigint := 4294967295; d text := '';
 BEGIN
     FOR i IN 1..length($1) LOOP
@@ -133,8 +133,8 @@ BEGIN
 END $$;
 -- a token in whose byte n these bits were flipped, with a right checksum
 CREATE FUNCTION forged(token text, n integer, bits integer) RETURNS text LANGUAGE sql AS $$
-    SELECT body || crc32(body) FROM (SELECT 'sct_' || translate(encode(set_byte(bytes, n, get_byte(bytes, n) # bits), 'base64'), E'+/\n', '-_') AS body FROM decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64') AS bytes) AS b $$;
-SELECT crc32(left(:'t1', 100)) = right(:'t1', 6) AS checksum_is_crc32;
+    SELECT body || checksum(body) FROM (SELECT 'sct_' || translate(encode(set_byte(bytes, n, get_byte(bytes, n) # bits), 'base64'), E'+/\n', '-_') AS body FROM decode(translate(substr(token, 5, 96), '-_', '+/'), 'base64') AS bytes) AS b $$;
+SELECT checksum(left(:'t1', 100)) = right(:'t1', 6) AS checksum_is_crc32;
 SELECT what, u.outcome, u.error, u.reason, u.generation FROM (VALUES
     ('null', NULL), ('empty', ''), ('not ours', 'eyJhbGciOi'), ('cut', left(:'t1', 105)), ('checksum', left(:'t1', 105) || CASE right(:'t1', 1) WHEN '0' THEN '1' ELSE '0' END),
     ('version', forged(:'t1', 0, 3)), ('unknown key id', forged(:'t1', 1, 77)), ('other family', forged(:'t1', 17, 1)), ('other generation', forged(:'t1', 23, 9)), ('other secret', forged(:'t1', 30, 1)),
@@ -216,4 +216,4 @@ BEGIN READ ONLY;
 SELECT sctoken.rotate(:'t1', 'app');
 ROLLBACK;
 DROP TABLE lost;
-DROP FUNCTION rotate_error, forged, crc32, state, use;
+DROP FUNCTION rotate_error, forged, checksum, state, use;

@@ -47,8 +47,8 @@ typedef struct Signing
 	int			salt_len;		/* of PSS */
 } Signing;
 
-static const uint8 ekm[SCT_TB_EKM_LEN] = "the connection that it came over";
-static const uint8 other_ekm[SCT_TB_EKM_LEN] = "another connection of the client";
+static const uint8 ekm[SCT_TB_EKM_LEN + 1] = "the connection that it came over";
+static const uint8 other_ekm[SCT_TB_EKM_LEN + 1] = "another connection of the client";
 
 static EVP_PKEY *ec;
 static EVP_PKEY *ec2;			/* of the same client at another server */
