@@ -112,6 +112,17 @@ lost_report(void)
 			 errhint("Commit after sctoken.rotate(), whatever its outcome is.")));
 }
 
+/* What the next transaction begins with */
+static void
+transaction_forget(void)
+{
+	locked = false;
+	revoked = false;
+	answers = NULL;
+	lost = 0;
+	reported = false;
+}
+
 static void
 subtransaction_callback(SubXactEvent event, SubTransactionId subid,
 						SubTransactionId parent, void *arg pg_attribute_unused())
@@ -122,17 +133,6 @@ subtransaction_callback(SubXactEvent event, SubTransactionId subid,
 		answers_hand_over(parent);
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 		answers_lose();
-}
-
-/* What the next transaction begins with */
-static void
-transaction_forget(void)
-{
-	locked = false;
-	revoked = false;
-	answers = NULL;
-	lost = 0;
-	reported = false;
 }
 
 static void
