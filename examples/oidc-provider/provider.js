@@ -22,11 +22,11 @@ export function createProvider({ issuer, db, clients, secrets, requireNonce = fa
 		// sctoken rotates, or does not, by the client's policy (rotation).
 		rotateRefreshToken: true,
 
-		// What a refresh token lives is of the client's policy too (idle_ttl,
-		// absolute_ttl).  The grant must outlive its families.
+		// How long a refresh token lives is of the client's policy too (idle_ttl,
+		// absolute_ttl), but it ends with its grant at the latest.
 		ttl: {
 			AccessToken: 600,
-			Grant: 181 * day,
+			Grant: 366 * day,
 			IdToken: 600,
 			Interaction: 3600,
 			Session: 14 * day,

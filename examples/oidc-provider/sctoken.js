@@ -136,20 +136,19 @@ export class Tokens {
 		return value;
 	}
 
-	// The proof that came with the code was checked by #unique().  What a token of a
-	// public client is bound to stands in jkt; that of a confidential one is not.
+	// The proof that came with the code was checked by #unique().  What the token of a
+	// public client is bound to stands in the token; that of a confidential one is not.
 	async #issue(token) {
-		const { clientId, accountId, scope, grantId, sessionUid, jkt, ...details } =
-			(await token.getValueAndPayload()).payload;
+		const { kind, jti: id, iat, exp, rotations, clientId, accountId, scope, grantId, jkt,
+			'x5t#S256': x5t, ...details } = (await token.getValueAndPayload()).payload;
+		const cnf = { ...(jkt && { jkt }), ...(x5t && { 'x5t#S256': x5t }) };
 		const ctx = this.#request.getStore();
 
-		for (const name of ['kind', 'jti', 'iat', 'exp', 'rotations'])
-			delete details[name];
 		const grant = await this.#query(`
 			SELECT * FROM sctoken.issue($1, $2, $3, cnf => $4, session_id => $5,
 				grant_id => $6, details => $7, context => $8)`,
-		[clientId, accountId, scope, jkt && { jkt }, sessionUid, grantId,
-			{ ...details, sessionUid }, { ip: ctx.ip, user_agent: ctx.get('user-agent') }]);
+		[clientId, accountId, scope, jkt || x5t ? cnf : null, details.sessionUid, grantId,
+			details, { ip: ctx.ip, user_agent: ctx.get('user-agent') }]);
 
 		if (grant.error)
 			throw refusal(ctx, grant);

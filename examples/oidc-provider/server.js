@@ -31,7 +31,7 @@ provider.proxy = true;
 // An idle connection that breaks is replaced; a request that meets one is answered
 // with "server_error", and its client repeats it.
 db.on('error', (error) => console.error(error.message));
-provider.on('server_error', (ctx, error) => console.error(error));
+provider.on('server_error', (ctx, error) => console.error(error.stack));
 provider.on('grant.error', (ctx, error) =>
 	console.error(`${ctx.oidc.client?.clientId}: ${error.error}: ${error.error_detail}`));
 

@@ -1,19 +1,28 @@
 // browser.js: a user with a browser: follows redirects, keeps cookies, fills forms.
 
+import http from 'node:http';
+
 export class Browser {
 	#cookies = new Map();
 
-	async #fetch(url, options = {}) {
-		const response = await fetch(url, {
-			redirect: 'manual',
-			...options,
+	// By node:http, since the fetch of Debian 12 does not tell cookies apart.
+	async #request(url, form) {
+		const request = http.request(url, {
+			method: form ? 'POST' : 'GET',
 			headers: {
-				...options.headers,
 				cookie: [...this.#cookies].map((pair) => pair.join('=')).join('; '),
+				...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
 			},
 		});
+		const response = await new Promise((resolve, reject) => {
+			request.on('response', resolve).on('error', reject);
+			request.end(form && new URLSearchParams(form).toString());
+		});
+		let page = '';
 
-		for (const cookie of response.headers.getSetCookie()) {
+		for await (const chunk of response.setEncoding('utf8'))
+			page += chunk;
+		for (const cookie of response.headers['set-cookie'] ?? []) {
 			const [, name, value] = cookie.match(/^([^=]+)=([^;]*)/);
 
 			if (value)
@@ -21,36 +30,31 @@ export class Browser {
 			else
 				this.#cookies.delete(name);
 		}
-		return response;
+		return { status: response.statusCode, location: response.headers.location, page };
 	}
 
 	// Logs in and consents, as the pages ask for it.  Gives the URL, beginning with
 	// redirectUri, to which the browser is sent in the end.
 	async authorize(url, redirectUri, login) {
-		let response = await this.#fetch(url);
+		let answer = await this.#request(url);
 
 		for (let steps = 0; steps < 20; steps++) {
-			const location = response.headers.get('location');
+			const { status, location, page } = answer;
 
 			if (location?.startsWith(redirectUri))
 				return new URL(location);
 			if (location) {
 				url = new URL(location, url);
-				response = await this.#fetch(url);
+				answer = await this.#request(url);
 				continue;
 			}
-			const page = await response.text();
 			const [, action] = page.match(/<form[^>]* action="([^"]+)"/) ?? [];
 			const [, prompt] = page.match(/name="prompt" value="([^"]+)"/) ?? [];
 
 			if (!action)
-				throw new Error(`${response.status} ${url}: ${page}`);
+				throw new Error(`${status} ${url}: ${page}`);
 			url = new URL(action, url);
-			response = await this.#fetch(url, {
-				method: 'POST',
-				headers: { 'content-type': 'application/x-www-form-urlencoded' },
-				body: new URLSearchParams({ prompt, login, password: 'any' }).toString(),
-			});
+			answer = await this.#request(url, { prompt, login, password: 'any' });
 		}
 		throw new Error(`does not come to an end: ${url}`);
 	}
