@@ -89,7 +89,7 @@ export class Tokens {
 
 		if (token.includes('\0'))		// comes from a client; PostgreSQL has no such text
 			return undefined;
-		switch (ctx.oidc.route) {
+		switch (ctx?.oidc.route) {
 			case 'token': return this.#rotate(ctx, token);
 			case 'revocation': return this.revoke(token);
 			default: return this.#introspect(token);
@@ -191,7 +191,7 @@ export class Tokens {
 		const ctx = this.#request.getStore();
 
 		await this.#query('SELECT sctoken.revoke_grant($1, $2)',
-			[grantId, ctx.oidc.route === 'token' ? 'code_reuse' : 'logout']);
+			[grantId, ctx?.oidc.route === 'token' ? 'code_reuse' : 'logout']);
 	}
 
 	// Whether this is the first time that a jti comes: of a DPoP proof, which

@@ -4,8 +4,10 @@
 // REFRESHES: how many in a row (200).
 
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import test, { after, before } from 'node:test';
 
+import { Browser } from './browser.js';
 import { ask, db, events, family } from './database.js';
 import { startServers } from './servers.js';
 import { oauth, openid, refused, Session } from './session.js';
@@ -171,9 +173,10 @@ test('a family that is held by another transaction: 503, and nothing has changed
 		await other.query('BEGIN');
 		await other.query("SELECT FROM sctoken.rotate($1, 'web')", [token]);
 		await assert.rejects(web.send(token));
-		const { status, headers, body } = await web.repeat();
+		const { response } = web.sent.at(-1);
 
-		assert.deepEqual([status, headers.get('retry-after'), body.error],
+		assert.deepEqual(
+			[response.status, response.headers.get('retry-after'), (await response.json()).error],
 			[503, '1', 'temporarily_unavailable']);
 	} finally {
 		await other.query('ROLLBACK');
@@ -182,6 +185,28 @@ test('a family that is held by another transaction: 503, and nothing has changed
 
 	await web.refresh();
 	assert.deepEqual(await events(token), { issued: 1, rotated: 1 });
+});
+
+test('client.js, which the README shows, tells the life of a login', async () => {
+	const told = await new Promise((resolve, reject) => {
+		const client = execFile(process.execPath, ['client.js', servers.issuer],
+			(error, stdout) => (error ? reject(error) : resolve(stdout)));
+
+		client.stdout.on('data', async (text) => {
+			const [url] = text.match(/^http.*$/m) ?? [];
+
+			if (!url)
+				return;
+			const redirectUri = new URL(url).searchParams.get('redirect_uri');
+
+			await fetch(await new Browser().authorize(url, redirectUri, 'alice'));
+		});
+	});
+	const tokens = told.match(/sct_\S+/g);
+
+	assert.equal(tokens.length, 4);
+	assert.equal(tokens[1], tokens[2]);
+	assert.match(told, /the thief +invalid_grant\nthe client +invalid_grant\n$/);
 });
 
 test('no refresh token is kept outside of sctoken, and none in the log', async () => {

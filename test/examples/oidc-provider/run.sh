@@ -4,6 +4,10 @@
 #
 # Works as test/examples/run.sh says.  pgbouncer is Debian's, installed or else
 # unpacked into PACKAGES.
+#
+# Environment:
+#	REFRESHES		how many in a row; default: 200
+#	OIDC_PROVIDER	another version of oidc-provider than that of package-lock.json
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -104,6 +108,9 @@ cp -R "$example/." "$here"/*.js "$dir"
 cd "$dir"
 npm ci --no-audit --no-fund --loglevel=error ||
 	skip_but_in_ci 'npm could not install the packages of package-lock.json'
+[ -z "${OIDC_PROVIDER:-}" ] ||
+	npm install --no-save --no-audit --no-fund --loglevel=error \
+		"oidc-provider@$OIDC_PROVIDER"
 
 # Where somebody has tried the example here, its secrets have come along.
 [ -e secrets.json ] || node secrets.js secrets.json
