@@ -23,12 +23,14 @@ export function createProvider({ issuer, db, clients, secrets, requireNonce = fa
 		rotateRefreshToken: true,
 
 		// How long a refresh token lives is of the client's policy too (idle_ttl,
-		// absolute_ttl), but it ends with its grant at the latest.
+		// absolute_ttl), but it ends with its grant at the latest.  oidc-provider
+		// wants a number for it all the same.
 		ttl: {
 			AccessToken: 600,
 			Grant: 366 * day,
 			IdToken: 600,
 			Interaction: 3600,
+			RefreshToken: day,
 			Session: 14 * day,
 		},
 
