@@ -102,7 +102,7 @@ export class Tokens {
 	async #rotate(ctx, token) {
 		const { client, params } = ctx.oidc;
 		const grant = await this.#query(`
-			SELECT *, CASE WHEN outcome IN ('reuse_detected', 'revoked')
+			SELECT *, CASE WHEN outcome = 'reuse_detected'
 				THEN oidc_provider.end_grant(family_id) END
 			FROM sctoken.rotate($1, $2, scope => $3, dpop_proof => $4, htu => $5,
 				context => $6)`,

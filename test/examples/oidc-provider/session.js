@@ -2,6 +2,7 @@
 // they hold after a user has logged in.
 
 import crypto, { webcrypto } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 
 import { Browser } from './browser.js';
 
@@ -96,6 +97,20 @@ export class Session {
 	// Sends a refresh token and keeps nothing.
 	send(token, parameters) {
 		return openid.refreshTokenGrant(this.config, token, parameters, this.dpop);
+	}
+
+	// The same, but comes again where the server says 503 and when, as it does when the
+	// token's family was not free for too long.
+	async sendPatiently(token) {
+		for (;;) {
+			try {
+				return await this.send(token);
+			} catch (error) {
+				if (error.cause?.status !== 503)
+					throw error;
+				await setTimeout(1000 * error.cause.headers.get('retry-after'));
+			}
+		}
 	}
 
 	// Refreshes as a client does: what comes takes the place of what was.

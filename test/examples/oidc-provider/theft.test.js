@@ -1,6 +1,7 @@
 // theft.test.js: tokens, codes and proofs in the wrong hands, or a second time.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import test, { after, before } from 'node:test';
 
 import { alive, ask, db, events, family, proofs } from './database.js';
@@ -246,5 +247,45 @@ test('where a nonce is demanded, a proof without one takes nothing', async () =>
 		assert.deepEqual(await events(token), { issued: 1, rotated: 1 });
 	} finally {
 		await strict.stop();
+	}
+});
+
+test("a client's assertion passes once, also beside a proof with its jti", async () => {
+	const clientId = 'signer';
+	const secret = 'a-secret-of-a-client-that-signs-with-it';
+
+	writeFileSync('signer.json', JSON.stringify([...JSON.parse(readFileSync('clients.json')), {
+		client_id: clientId,
+		client_secret: secret,
+		token_endpoint_auth_method: 'client_secret_jwt',
+		redirect_uris: ['https://signer.example.com/callback'],
+	}]));
+	const signing = await startServers({ CLIENTS: 'signer.json' });
+
+	try {
+		const sent = [];
+		const config = await openid.discovery(new URL(signing.issuer), clientId, undefined,
+			openid.ClientSecretJwt(secret), {
+				execute: [openid.allowInsecureRequests],
+				[openid.customFetch]: (url, options) => {
+					sent.push({ url, options });
+					return fetch(url, options);
+				},
+			});
+
+		assert.deepEqual(await openid.tokenIntrospection(config, 'any'), { active: false });
+		const { url, options } = sent.at(-1);
+		const [, claims] = new URLSearchParams(options.body).get('client_assertion').split('.');
+		const headers = Object.fromEntries(new Headers(options.headers));
+
+		for (const stolen of [headers, { ...headers, dpop: `e30.${claims}.e30` }]) {
+			const response = await fetch(url, { ...options, headers: stolen });
+
+			assert.deepEqual([response.status, (await response.json()).error],
+				[401, 'invalid_client']);
+		}
+		assert.deepEqual(await openid.tokenIntrospection(config, 'any'), { active: false });
+	} finally {
+		await signing.stop();
 	}
 });
