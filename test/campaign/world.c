@@ -395,7 +395,7 @@ proof_make(const char *jti, int subject, bool stranger, bool api, Proof *proof)
 		.htu = api ? API_URL : TOKEN_URL,
 		.jti = jti
 	};
-	uint64_t	made_at;
+	int64_t	made_at;
 	BIO		   *text;
 	char	   *bytes;
 	long		len;
