@@ -22,6 +22,7 @@
 #include "query.h"
 #include "revoke_bulk.h"
 #include "scope.h"
+#include "stats.h"
 #include "transaction.h"
 
 /* Arguments, as in the SQL script */
@@ -341,6 +342,8 @@ reuse(Use *use, const char *reason)
 	event.distance = use->family.generation - use->token.generation;
 	event.age = use->now - use->family.rotated_at;
 	event.retryable = event.distance == 1 && use->family.has_salt;
+	if (event.distance == 1)
+		sct_stats_count(STATS_RETRIES_REFUSED);
 	if (revoke && !all)
 		(void) sct_family_revoke(&use->family_id, use->now, "reuse_detected");
 
