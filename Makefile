@@ -1,8 +1,8 @@
 # sctoken: sender-constrained tokens in PostgreSQL
 #
 # "make", "make install" and "make installcheck" are PGXS's own.  "make demo",
-# "make test", "make bench", "make campaign", "make campaign-controls" and "make
-# faults" need nothing installed, not even PostgreSQL: see test/run.sh.
+# "make test" and what stands beside them below need nothing installed, not even
+# PostgreSQL: see test/run.sh.
 
 EXTENSION   = sctoken
 EXTVERSION  = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" \
@@ -166,9 +166,10 @@ include $(PGXS)
 
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/core/*.h)
 
-# A VPATH build starts in an empty folder.
-$(OBJS): | src/core
-src/core:
+# A VPATH build starts in an empty folder.  The whole path, or the folder of the
+# sources would be taken for it.
+$(OBJS): | $(CURDIR)/src/core
+$(CURDIR)/src/core:
 	mkdir -p $@
 
 else
@@ -182,8 +183,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench bench-growth campaign campaign-controls faults lint
-demo test bench campaign campaign-controls faults:
+.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze lint
+demo test bench campaign campaign-controls faults fuzz analyze:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 # The plots of doc/performance.md, and what they are made of

@@ -5,7 +5,7 @@
 # PostgreSQL, in which sctoken is installed here.  Each step writes a log in
 # WORK/log, of which nothing is shown unless it fails.
 #
-# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls|faults WORK
+# usage: test/steps.sh COMMAND WORK, the commands being those of run.sh
 set -eu -o pipefail
 
 command=$1
@@ -188,7 +188,8 @@ claim()
 	say "$verdict $claims - $text"
 }
 
-# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree.
+# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree, in which
+# nothing must be built then: make would take it from there.
 build_elsewhere()
 {
 	local folder=$work/$1 compiler=$2
@@ -196,7 +197,8 @@ build_elsewhere()
 	shift 2
 	mkdir "$folder" &&
 		make -C "$folder" -f "$work/src/Makefile" -j2 CC="$compiler" \
-			PG_CFLAGS="$strict $*"
+			PG_CFLAGS="$strict $*" &&
+		[ -s "$folder/src/core/json.o" ]
 }
 
 builds()
@@ -205,6 +207,7 @@ builds()
 
 	clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | head -n 1)
 	claim 'gcc: no warning, in the source tree' test -s sctoken.so
+	make -s clean
 	claim 'gcc: no warning, in another folder' build_elsewhere gcc gcc
 	# The flags are PostgreSQL's, which were chosen for gcc.
 	claim 'clang: no warning, in another folder' build_elsewhere clang \
@@ -239,6 +242,17 @@ case $command in
 		;;
 	builds)
 		step builds builds
+		summary
+		;;
+	analyze)
+		make -s clean
+		step analyze test/analyze.sh "$work/analyze"
+		summary
+		;;
+	fuzz)
+		step fuzz make -s -C test/fuzz fuzz BUILD="$work/fuzz" \
+			SECONDS_EACH="${SECONDS_EACH:-60}" JOBS="${JOBS:-$(nproc)}"
+		sed -n 's/^ok [0-9]* - /    /p' "$log/fuzz.log"
 		summary
 		;;
 	demo) test/demo/demo.sh ;;
