@@ -249,6 +249,10 @@ case $command in
 		step analyze test/analyze.sh "$work/analyze"
 		summary
 		;;
+	valgrind)
+		step valgrind make -C test/unit valgrind PROVE_FLAGS="-v -j$(nproc)"
+		summary
+		;;
 	fuzz)
 		step fuzz make -s -C test/fuzz fuzz BUILD="$work/fuzz" \
 			SECONDS_EACH="${SECONDS_EACH:-60}" JOBS="${JOBS:-$(nproc)}"
