@@ -338,12 +338,14 @@ reuse(Use *use, const char *reason)
 									&use->family_id)))
 		return fail(use, OUTCOME_BUSY, "lock");
 
+	/* whoever comes with the immediate predecessor may have meant a retry */
+	if (use->token.generation == use->family.generation - 1)
+		sct_stats_count(STATS_RETRIES_REFUSED);
+
 	event_fill(use, &event, "reuse_detected", reason);
 	event.distance = use->family.generation - use->token.generation;
 	event.age = use->now - use->family.rotated_at;
 	event.retryable = event.distance == 1 && use->family.has_salt;
-	if (event.distance == 1)
-		sct_stats_count(STATS_RETRIES_REFUSED);
 	if (revoke && !all)
 		(void) sct_family_revoke(&use->family_id, use->now, "reuse_detected");
 
