@@ -119,7 +119,7 @@ PG_FUNCTION_INFO_V1(sctoken_maintain);
 static int
 report_level(void)
 {
-	return IsBackgroundWorker ? LOG : INFO;
+	return MyBackendType == B_BG_WORKER ? LOG : INFO;
 }
 
 /* What became of a partition, or was left for want of a lock. */
