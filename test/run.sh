@@ -25,6 +25,7 @@
 #	JOBS			how many harnesses make fuzz runs at a time; default: one for
 #					each core
 #	BENCH_RESULTS	where make bench leaves its files; default: results
+#	BENCH_CONF		lines of postgresql.conf for its server; default: none
 #	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
 
