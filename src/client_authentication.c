@@ -28,6 +28,7 @@
 #include "interval.h"
 #include "policy.h"
 #include "query.h"
+#include "stats.h"
 #include "trust_anchor.h"
 
 /* Columns of the result */
@@ -474,6 +475,7 @@ sctoken_certificate_authenticate(PG_FUNCTION_ARGS)
 		reason = verify(&attempt);
 	}
 	attempt.reason = sct_reason_word(reason);
+	sct_stats_count_certificate(reason);
 	certificates_release(&attempt);
 
 	PG_TRY();
