@@ -166,9 +166,10 @@ include $(PGXS)
 
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/core/*.h)
 
-# A VPATH build starts in an empty folder.
-$(OBJS): | src/core
-src/core:
+# A VPATH build starts in an empty folder.  The whole path, or the folder of the
+# sources would be taken for it.
+$(OBJS): | $(CURDIR)/src/core
+$(CURDIR)/src/core:
 	mkdir -p $@
 
 else

@@ -170,6 +170,7 @@ run_step()
 		isolation) step isolation make installcheck REGRESS= TAP_TESTS= ;;
 		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS=-v ;;
 		interop) step interop test/interop/run.sh ;;
+		examples) step examples test/examples/run.sh ;;
 		gates) step gates test/gates.sh sctoken.so ;;
 		server) step server server_unharmed ;;
 		*) step "$1" false ;;
@@ -188,7 +189,8 @@ claim()
 	say "$verdict $claims - $text"
 }
 
-# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree.
+# build_elsewhere FOLDER COMPILER [FLAG...]: outside of the source tree, in which
+# nothing must be built then: make would take it from there.
 build_elsewhere()
 {
 	local folder=$work/$1 compiler=$2
@@ -196,7 +198,8 @@ build_elsewhere()
 	shift 2
 	mkdir "$folder" &&
 		make -C "$folder" -f "$work/src/Makefile" -j2 CC="$compiler" \
-			PG_CFLAGS="$strict $*"
+			PG_CFLAGS="$strict $*" &&
+		[ -s "$folder/src/core/json.o" ]
 }
 
 builds()
@@ -205,6 +208,7 @@ builds()
 
 	clang=$(compgen -c | grep -E '^clang(-[0-9]+)?$' | sort -V | head -n 1)
 	claim 'gcc: no warning, in the source tree' test -s sctoken.so
+	make -s clean
 	claim 'gcc: no warning, in another folder' build_elsewhere gcc gcc
 	# The flags are PostgreSQL's, which were chosen for gcc.
 	claim 'clang: no warning, in another folder' build_elsewhere clang \
@@ -232,7 +236,7 @@ esac
 
 case $command in
 	test)
-		for name in ${STEPS:-unit regress isolation tap interop gates server}; do
+		for name in ${STEPS:-unit regress isolation tap interop examples gates server}; do
 			run_step "$name"
 		done
 		summary
