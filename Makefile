@@ -1,8 +1,8 @@
 # sctoken: sender-constrained tokens in PostgreSQL
 #
 # "make", "make install" and "make installcheck" are PGXS's own.  "make demo",
-# "make test", "make bench", "make campaign", "make campaign-controls" and "make
-# faults" need nothing installed, not even PostgreSQL: see test/run.sh.
+# "make test" and what stands beside them below need nothing installed, not even
+# PostgreSQL: see test/run.sh.
 
 EXTENSION   = sctoken
 EXTVERSION  = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" \
@@ -183,8 +183,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench bench-growth campaign campaign-controls faults lint
-demo test bench campaign campaign-controls faults:
+.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze lint
+demo test bench campaign campaign-controls faults fuzz analyze:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 # The plots of doc/performance.md, and what they are made of

@@ -358,14 +358,14 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_access_token_hash'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.access_token_hash(text) IS
-'ath of an access token: base64url of its SHA-256 (RFC 9449 4.2). Null for null and for what is no access token (RFC 6749 A.12: 1 to 65536 printable ASCII characters)';
+'ath of an access token: base64url of its SHA-256 (RFC 9449 4.2). access_token: 1 to 65536 printable ASCII characters (RFC 6749 A.12); null for null and for anything else';
 
 CREATE FUNCTION sctoken.htu_normalize(uri text)
 RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_htu_normalize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.htu_normalize(text) IS
-'The form in which htu is compared (RFC 9449 4.3, RFC 3986 6.2.2 and 6.2.3): an absolute http or https URI normalized, query and fragment dropped. Null for null and for a malformed URI';
+'The form in which htu is compared (RFC 9449 4.3, RFC 3986 6.2.2 and 6.2.3): normalized, query and fragment dropped. uri: an absolute http or https URI; null for null and for a malformed one';
 
 CREATE FUNCTION sctoken.cnf_matches(cnf jsonb, presented jsonb)
 RETURNS boolean
@@ -547,7 +547,7 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'sctoken_token_binding_from_header'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.token_binding_from_header(text) IS
-'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. Null for null and for the empty string: no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
+'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. value: of the header; null for null and for the empty string, no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
 
 CREATE FUNCTION sctoken.token_binding_hash(token_binding_id bytea)
 RETURNS text
@@ -616,7 +616,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_revoke_family'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_family(uuid, text) IS
-'Revokes a family. True: it is revoked when the caller commits, by this call or before. False: there is no such family. Errors: 22004 an argument is null; 22023 a malformed reason; 55P03 the family stayed locked for sctoken.lock_timeout';
+'Revokes a family. family_id: as issue gave it. reason: for the audit, 1 to 256 bytes. True: it is revoked when the caller commits, by this call or before. False: there is no such family. Errors: 22004 an argument is null; 22023 a malformed reason; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 REVOKE ALL ON FUNCTION
     sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb),
@@ -763,7 +763,7 @@ RETURNS integer
 AS 'MODULE_PATHNAME', 'sctoken_register_client_certificates'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.register_client_certificates(text, json, text) IS
-'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a row; 55P03 the client''s rows stayed locked for sctoken.lock_timeout';
+'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the rows of client_id with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a row; 55P03 the client''s rows stayed locked for sctoken.lock_timeout';
 
 REVOKE ALL ON FUNCTION
     sctoken.register_client_certificates(text, json, text),
@@ -819,7 +819,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_confirm'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.confirm(uuid, bigint) IS
-'The refresh token of this generation, or an access token made with it, was seen in use: its predecessor cannot be retried any more, and is reuse. True: that is so when the caller commits, by this call or before. False: it is not the current generation of a family, or the family is revoked. Errors: 22004 an argument is null; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+'The refresh token of this generation, or an access token made with it, was seen in use: its predecessor cannot be retried any more, and is reuse. family_id, generation: as issue and rotate gave them. True: that is so when the caller commits, by this call or before. False: it is not the current generation of a family, or the family is revoked. Errors: 22004 an argument is null; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.narrow(family_id uuid, scope text, audience text[], reason text)
 RETURNS boolean
@@ -833,7 +833,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_rebind'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rebind(uuid, jsonb, text) IS
-'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}, or several of them, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. family_id: as issue gave it. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}, or several of them, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.families(
     subject text,
@@ -859,7 +859,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_family_active'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.family_active(uuid) IS
-'Does a family live? For access tokens that carry the family''s id and are to die with it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
+'Does a family live? For access tokens that carry the family''s id and are to die with it. family_id: as issue gave it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
 
 REVOKE ALL ON FUNCTION
     sctoken.confirm(uuid, bigint),
@@ -878,14 +878,14 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'sctoken_revoke_grant'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_grant(text, text) IS
-'Revokes all families of a grant, for example when its authorization code comes twice (RFC 6749 4.1.2). Gives how many were not revoked before. reason: for the audit, 1 to 256 bytes. A login or rotation that races with it does not escape. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a family, having changed nothing; 55P03 a family or a login stayed locked for sctoken.lock_timeout';
+'Revokes all families of a grant, for example when its authorization code comes twice (RFC 6749 4.1.2). grant_id: as given to issue. Gives how many were not revoked before. reason: for the audit, 1 to 256 bytes. A login or rotation that races with it does not escape. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a family, having changed nothing; 55P03 a family or a login stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.revoke_session(session_id text, reason text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'sctoken_revoke_session'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_session(text, text) IS
-'Revokes all families of a login session. Otherwise as revoke_grant';
+'Revokes all families of a login session. session_id: as given to issue. Otherwise as revoke_grant';
 
 CREATE FUNCTION sctoken.revoke_subject(subject text, reason text, client_id text DEFAULT NULL)
 RETURNS bigint
@@ -906,7 +906,7 @@ RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'sctoken_revoke_client'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_client(text, text) IS
-'Revokes all families of a client, or with ''*'' of every client, in constant time: moves client_policy.not_before to now, never back. Gives the not_before that holds in that row; families issued later live. The rows of the families do not change, and the one event has kind client_revoked. reason: for the audit, 1 to 256 bytes. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of the row';
+'Revokes all families of a client, or of every client, in constant time: moves client_policy.not_before to now, never back. client_id: ''*'' is every client. Gives the not_before that holds in that row; families issued later live. The rows of the families do not change, and the one event has kind client_revoked. reason: for the audit, 1 to 256 bytes. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of the row';
 
 REVOKE ALL ON FUNCTION
     sctoken.revoke_grant(text, text),
@@ -1280,7 +1280,7 @@ SELECT string_agg(CASE WHEN part = 1 THEN text ELSE '    ' || text END, E'\n' OR
 HAVING count(*) > 1
 $$;
 COMMENT ON FUNCTION sctoken.family_graph(uuid) IS
-'The life of a family as text for Mermaid (flowchart): generations, rotations, retries, refusals, reuse and revocation, as far as the events tell. Rotations in a row are one edge, at most 200 generations are shown; times are UTC; what a caller gave as reason is shown without characters that could mean something to Mermaid. Null for a family without events, and for null. Needs SELECT on the views family_timeline and family_overview (duty auditor)';
+'The life of a family as text for Mermaid (flowchart): generations, rotations, retries, refusals, reuse and revocation, as far as the events tell. family_id: also of one that is no longer stored. Rotations in a row are one edge, at most 200 generations are shown; times are UTC; what a caller gave as reason is shown without characters that could mean something to Mermaid. Null for a family without events, and for null. Needs SELECT on the views family_timeline and family_overview (duty auditor)';
 
 CREATE FUNCTION sctoken.simulate_retry_window(
     retry_window interval,

@@ -186,7 +186,7 @@ sctoken_dpop_challenge(PG_FUNCTION_ARGS)
 }
 
 Datum
-sctoken_dpop_metadata(PG_FUNCTION_ARGS)
+sctoken_dpop_metadata(FunctionCallInfo fcinfo pg_attribute_unused())
 {
 	StringInfoData buf;
 	AlgList		list;

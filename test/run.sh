@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls|faults
+# usage: test/run.sh test|demo|bench|builds|analyze|fuzz|campaign|campaign-controls|faults
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -20,6 +20,10 @@
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
 #	FAULTS			which of test/faults make faults is to take; default: all
+#	SECONDS_EACH	how long make fuzz runs each of its harnesses (60), or
+#					make bench makes each measurement (1)
+#	JOBS			how many harnesses make fuzz runs at a time; default: one for
+#					each core
 #	BENCH_RESULTS	where make bench leaves its files; default: results
 #	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
@@ -110,6 +114,32 @@ missing_packages()
 	esac
 	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
 	[ "$command" != faults ] || command -v patch >/dev/null || echo patch
+	case $command in
+		builds | analyze | fuzz) missing_clang ;;
+	esac
+}
+
+# clang, and of it what the command needs, which only its packages recommend.
+missing_clang()
+{
+	local version runtime
+
+	command -v clang >/dev/null || echo clang
+	case $command in
+		analyze)
+			command -v clang-tidy >/dev/null || echo clang-tidy
+			command -v scan-build >/dev/null || echo clang-tools
+			command -v cppcheck >/dev/null || echo cppcheck
+			;;
+		fuzz)
+			runtime=$(clang --print-runtime-dir 2>/dev/null) || runtime=
+			if ! compgen -G "$runtime/libclang_rt.fuzzer-*" >/dev/null; then
+				version=$(apt-cache depends clang 2>/dev/null |
+					sed -n 's/.*Depends: clang-\([0-9]*\)$/\1/p') || true
+				echo "libclang-rt-${version:-14}-dev"
+			fi
+			;;
+	esac
 }
 
 # Sets pg_config, after installing what is not there yet.
@@ -320,8 +350,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds | campaign | campaign-controls | faults) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds|campaign|campaign-controls|faults" ;;
+	test | demo | bench | builds | analyze | fuzz | campaign | campaign-controls | faults) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|analyze|fuzz|campaign|campaign-controls|faults" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -5,7 +5,7 @@
 # PostgreSQL, in which sctoken is installed here.  Each step writes a log in
 # WORK/log, of which nothing is shown unless it fails.
 #
-# usage: test/steps.sh test|demo|bench|builds|campaign|campaign-controls|faults WORK
+# usage: test/steps.sh COMMAND WORK, the commands being those of run.sh
 set -eu -o pipefail
 
 command=$1
@@ -243,6 +243,17 @@ case $command in
 		;;
 	builds)
 		step builds builds
+		summary
+		;;
+	analyze)
+		make -s clean
+		step analyze test/analyze.sh "$work/analyze"
+		summary
+		;;
+	fuzz)
+		step fuzz make -s -C test/fuzz fuzz BUILD="$work/fuzz" \
+			SECONDS_EACH="${SECONDS_EACH:-60}" JOBS="${JOBS:-$(nproc)}"
+		sed -n 's/^ok [0-9]* - /    /p' "$log/fuzz.log"
 		summary
 		;;
 	demo) test/demo/demo.sh ;;

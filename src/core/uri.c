@@ -25,7 +25,7 @@ typedef struct UriState
 static char
 to_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+	return (char) (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 /* RFC 3986 2.2 */

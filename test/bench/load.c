@@ -513,14 +513,14 @@ age(const Kind *kind, long rotations)
 			done++;
 		}
 		cpu = backend_cpu(conn);
-		while (done < until)
+		do
 		{
 			double		before = now();
 
 			call(conn, kind, token);
 			spent[count++] = (now() - before) * 1e6;
 			done++;
-		}
+		} while (done < until);
 		cpu = (backend_cpu(conn) - cpu) / count;
 		bytes += table_size(conn, kind);
 		printf("%ld %.2f %.0f %.0f ", done, cpu, median(spent, count), bytes);
