@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 
-import { path } from './http.js';
+import { handler, path } from './http.js';
 
 const files = {
 	'/': ['index.html', 'text/html'],
@@ -17,7 +17,7 @@ const files = {
 export function page(configuration) {
 	const { authorizationServer, api } = configuration;
 
-	return async (request, response) => {
+	return handler(async (request, response) => {
 		const name = path(request);
 		const [file, type] = files[name] ?? [];
 
@@ -35,5 +35,5 @@ export function page(configuration) {
 				.end(await readFile(new URL(`page/${file}`, import.meta.url)));
 		else
 			response.writeHead(404).end();
-	};
+	});
 }

@@ -19,9 +19,9 @@ const {
 	AS_URL = 'http://localhost:8081',
 	API_URL = 'http://localhost:8082',
 	ACCESS_TOKEN_LIFE = '300',
-	// Where a proxy ends TLS: the header in which it forwards the certificate, and
-	// the format as doc/certificates.md names it.
-	CERTIFICATE_HEADER, CERTIFICATE_FORMAT,
+	// Where a proxy ends TLS: the header in which it forwards the certificate, the
+	// format as doc/certificates.md names it, and the ports that it connects to.
+	CERTIFICATE_HEADER, CERTIFICATE_FORMAT, AS_PORT, API_PORT,
 	// Where TLS ends here: files in PEM, for the authorization server and the API.
 	TLS_KEY, TLS_CERTIFICATE,
 } = process.env;
@@ -29,8 +29,8 @@ const {
 function certificateSource() {
 	if (TLS_KEY)
 		return 'tls';
-	if (CERTIFICATE_HEADER)
-		return { header: CERTIFICATE_HEADER.toLowerCase(), format: CERTIFICATE_FORMAT ?? 'rfc9440' };
+	if (CERTIFICATE_HEADER && CERTIFICATE_FORMAT)
+		return { header: CERTIFICATE_HEADER.toLowerCase(), format: CERTIFICATE_FORMAT };
 	return undefined;
 }
 
@@ -43,7 +43,7 @@ function tls() {
 	};
 }
 
-// Listens behind a proxy, or at the port that clients see.
+// Listens at the port that clients see, or behind a proxy.
 function listen(url, handler, port) {
 	const server = url.startsWith('https:') && TLS_KEY
 		? https.createServer(tls(), handler) : http.createServer(handler);
@@ -51,16 +51,24 @@ function listen(url, handler, port) {
 	server.listen(port ?? new URL(url).port, 'localhost');
 }
 
+// Sessions of a role, if there is one: better now than at the first request.
+async function sessions(role) {
+	const pool = connect(role);
+
+	await pool.query('SELECT');
+	return pool;
+}
+
 const certificates = certificateSource();
 
 listen(PAGE_URL, page({ authorizationServer: AS_URL, api: API_URL, clientId: 'page' }));
 listen(AS_URL, await authorizationServer({
-	pool: connect('shop_login'), url: AS_URL, audience: API_URL, origin: PAGE_URL,
+	pool: await sessions('shop_login'), url: AS_URL, audience: API_URL, origin: PAGE_URL,
 	clients: { page: `${PAGE_URL}/`, partner: 'https://partner.example/callback' },
 	life: Number(ACCESS_TOKEN_LIFE), certificates,
-}), process.env.AS_PORT);
+}), AS_PORT);
 listen(API_URL, resourceServer({
-	pool: connect('shop_api'), url: API_URL, origin: PAGE_URL, issuer: AS_URL,
+	pool: await sessions('shop_api'), url: API_URL, origin: PAGE_URL, issuer: AS_URL,
 	keys: createRemoteJWKSet(new URL(`${AS_URL}/jwks`)), certificates,
-}), process.env.API_PORT);
+}), API_PORT);
 console.log(`Open ${PAGE_URL}`);

@@ -89,7 +89,7 @@ export function makeCertificate(dir, name) {
 
 	execFileSync('openssl', ['req', '-x509', '-nodes', '-newkey', 'ec', '-pkeyopt',
 		'ec_paramgen_curve:P-256', '-keyout', `${file}.key`, '-out', `${file}.pem`,
-		'-subj', `/CN=${name}`, '-days', '2'], { stdio: 'pipe' });
+		'-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-days', '2'], { stdio: 'pipe' });
 	return { key: readFileSync(`${file}.key`, 'utf8'), cert: readFileSync(`${file}.pem`, 'utf8') };
 }
 

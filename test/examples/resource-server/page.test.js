@@ -13,7 +13,6 @@ const { default: pg } = await import('pg');
 const { page: pageHandler } = await import('./example/page.js');
 
 const program = process.env.CHROMIUM;
-const options = { skip: program ? false : 'no Chromium' };
 const superuser = new pg.Pool();
 const ends = [];
 let as, rs, login, origin, chromium, page;
@@ -87,8 +86,6 @@ function text(id) {
 }
 
 before(async () => {
-	if (!program)
-		return;
 	const t = { after: (end) => ends.push(end) };
 	const server = await listen(t);
 
@@ -106,7 +103,7 @@ after(async () => {
 	await superuser.end();
 });
 
-test('the page signs in, and calls the API: each server asks for its nonce once', options,
+test('the page signs in, and calls the API: each server asks for its nonce once',
 	async () => {
 		await status('Signed out');
 		await page.evaluate("document.getElementById('sign-in').click()");
@@ -121,7 +118,7 @@ test('the page signs in, and calls the API: each server asks for its nonce once'
 		assert.deepEqual(exchanges(), ['POST /orders 200', 'GET /orders 200']);
 	});
 
-test('the page shows what it did', options, async () => {
+test('the page shows what it did', async () => {
 	const { data } = await page.call('Page.captureScreenshot', { format: 'png' });
 
 	assert.match(await text('requests'), /^POST \/token 400 use_dpop_nonce$/m);
@@ -135,7 +132,7 @@ test('the page shows what it did', options, async () => {
 		writeFileSync(process.env.SCREENSHOT, data, 'base64');
 });
 
-test('the key cannot be exported, by nobody and in no form', options, async () => {
+test('the key cannot be exported, by nobody and in no form', async () => {
 	for (const format of ['jwk', 'pkcs8', 'raw'])
 		assert.match(await page.evaluate(`${stored('key')}
 			.then(({ privateKey }) => crypto.subtle.exportKey('${format}', privateKey))
@@ -149,7 +146,7 @@ test('the key cannot be exported, by nobody and in no form', options, async () =
 		.then(() => 'wrapped', (error) => error.name)`), 'InvalidAccessError');
 });
 
-test('tokens and proofs that are stolen from the page are useless without its key', options,
+test('tokens and proofs that are stolen from the page are useless without its key',
 	async () => {
 		const thief = makeKey();
 		const url = `${rs}/orders`;
@@ -189,7 +186,7 @@ test('tokens and proofs that are stolen from the page are useless without its ke
 		assert.ok(exchanges().includes('POST /orders 200'));
 	});
 
-test('the page is loaded again: the same key, still signed in, nobody asked', options, async () => {
+test('the page is loaded again: the same key, still signed in, nobody asked', async () => {
 	const thumbprint = await text('thumbprint');
 
 	assert.match(thumbprint, /^[\w-]{43}$/);
@@ -203,7 +200,7 @@ test('the page is loaded again: the same key, still signed in, nobody asked', op
 		'GET /orders 401 use_dpop_nonce', 'GET /orders 200']);
 });
 
-test('an access token that has expired is refreshed', options, async () => {
+test('an access token that has expired is refreshed', async () => {
 	// Five seconds are over at some time.
 	do {
 		exchanges();
@@ -216,7 +213,7 @@ test('an access token that has expired is refreshed', options, async () => {
 	assert.equal(list[at + 2], list[at].replace(/ 401 .*/, ' 200'));
 });
 
-test('the answer of a refresh is lost, and the user stays signed in', options, async () => {
+test('the answer of a refresh is lost, and the user stays signed in', async () => {
 	const before = await page.evaluate(stored('refresh_token'));
 	let lost = 0;
 
@@ -247,7 +244,7 @@ test('the answer of a refresh is lost, and the user stays signed in', options, a
 	assert.notEqual(await page.evaluate(stored('refresh_token')), before);
 });
 
-test('tabs that refresh at one time stay signed in', options, async () => {
+test('tabs that refresh at one time stay signed in', async () => {
 	const tabs = await Promise.all([1, 2, 3].map(() => openPage(chromium, origin)));
 	const signedIn = "document.getElementById('status')?.textContent === 'Signed in'";
 
@@ -263,7 +260,7 @@ test('tabs that refresh at one time stay signed in', options, async () => {
 	assert.equal(exchanges().at(-1), 'GET /orders 200');
 });
 
-test('signed out is signed out, at the API at once', options, async () => {
+test('signed out is signed out, at the API at once', async () => {
 	await click('refresh');
 	const { token } = seen.at(-1);
 	const refresh_token = await page.evaluate(stored('refresh_token'));
@@ -278,7 +275,7 @@ test('signed out is signed out, at the API at once', options, async () => {
 	assert.equal(await text('orders'), '');
 });
 
-test('a page of another origin learns nothing', options, async () => {
+test('a page of another origin learns nothing', async () => {
 	const other = await listen({ after: (end) => ends.push(end) });
 
 	other.server.on('request', (_, response) =>
