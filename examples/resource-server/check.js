@@ -48,12 +48,13 @@ const descriptions = {
 // clients see it, never taken from the Host header.  keys, issuer: of access
 // tokens.  certificates: see clientCertificate.
 export function checker({ pool, url, keys, issuer, certificates }) {
+	const schemes = new Map([['dpop', 'DPoP'], ...certificates ? [['bearer', 'Bearer']] : []]);
+
 	// The scheme and the access token of the request, or what is wrong with it.
 	function credentials(request) {
 		const headers = request.headersDistinct.authorization ?? [];
 		const [, scheme, token] = /^(\S+) *(.*)$/.exec(headers[0] ?? '') ?? [];
-		const known = { dpop: 'DPoP', bearer: certificates && 'Bearer' };
-		const name = known[scheme?.toLowerCase()];
+		const name = schemes.get(scheme?.toLowerCase());
 
 		if (headers.length > 1 || headers.length === 1 && query(request).has('access_token'))
 			return {

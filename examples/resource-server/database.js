@@ -21,7 +21,10 @@ export async function transaction(pool, work) {
 	try {
 		await session.query('BEGIN');
 		const result = await work(session);
-		await session.query('COMMIT');
+
+		// What an error has spoilt, COMMIT rolls back, and does not complain.
+		if ((await session.query('COMMIT')).command !== 'COMMIT')
+			throw new Error('the transaction was rolled back');
 		failed = false;
 		return result;
 	} finally {

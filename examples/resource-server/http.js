@@ -7,15 +7,17 @@ export class BadRequest extends Error {}
 // (RFC 9449 8): without Expose-Headers a page never sees a nonce.  They belong on
 // every answer, refusals above all.  True: it was a preflight, and is answered.
 export function cors(request, response, origin) {
+	const allowed = origin !== undefined && request.headers.origin === origin;
+
 	response.setHeader('Vary', 'Origin');
-	if (request.headers.origin === origin) {
+	if (allowed) {
 		response.setHeader('Access-Control-Allow-Origin', origin);
 		response.setHeader('Access-Control-Expose-Headers',
 			'DPoP-Nonce, WWW-Authenticate');
 	}
 	if (request.method !== 'OPTIONS')
 		return false;
-	if (request.headers.origin === origin) {
+	if (allowed) {
 		response.setHeader('Access-Control-Allow-Methods', 'GET, POST');
 		response.setHeader('Access-Control-Allow-Headers',
 			'Authorization, Content-Type, DPoP');

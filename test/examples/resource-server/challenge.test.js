@@ -100,6 +100,8 @@ test('a scheme that is not taken, or a token in the query: as no token', async (
 	for (const [target, headers] of [
 		[orders, { Authorization: 'Basic YTpi' }],
 		[orders, { Authorization: `Bearer ${accessToken()}` }],
+		[orders, { Authorization: `constructor ${accessToken()}` }],
+		[orders, { Authorization: `DPoP${accessToken()}` }],
 		[`${orders}?access_token=${accessToken()}`, {}],
 	])
 		assertRefused(await request(target, { headers }), 401, `DPoP algs="${algs}"`);
