@@ -1,5 +1,6 @@
 // challenge.test.js: the resource server, by RFC 6750 3 and RFC 9449 7 to 9.  Access
-// tokens are made here, so that they can be wrong.
+// tokens are made here, so that they can be wrong; carol's, since other tests run at
+// the same time.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -45,7 +46,7 @@ async function row(text, values) {
 }
 
 async function issue() {
-	const { family_id } = await row("SELECT * FROM sctoken.issue('page', 'alice', cnf => $1)",
+	const { family_id } = await row("SELECT * FROM sctoken.issue('page', 'carol', cnf => $1)",
 		[{ jkt: key.jkt }]);
 
 	return family_id;
@@ -54,7 +55,7 @@ async function issue() {
 // An access token, but for what is said of its header and claims.
 function accessToken(claims = {}, header = {}, by = issuerKey) {
 	return sign({ typ: 'at+jwt', ...header }, {
-		iss: issuer, aud: url, sub: 'alice', client_id: 'page', family_id: familyId,
+		iss: issuer, aud: url, sub: 'carol', client_id: 'page', family_id: familyId,
 		scope: 'orders:read orders:write', cnf: { jkt: key.jkt }, exp: now() + 60, ...claims,
 	}, by);
 }

@@ -3,26 +3,31 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 
-const patience = 60000;
+const patience = 60000;	// milliseconds
 
-// Where the libraries are that were unpacked beside the program: some packages put
-// theirs into a folder of their own.
+function foldersIn(name) {
+	if (!existsSync(name))
+		return [];
+	return readdirSync(name, { withFileTypes: true })
+		.filter((entry) => entry.isDirectory()).map((entry) => `${name}/${entry.name}`);
+}
+
+// Where the libraries are that were unpacked beside the program, as variables of the
+// environment: some packages put theirs into a folder of their own.
 function libraries(program) {
-	const [unpacked] = program.split('/usr/lib/chromium/');
-	const parents = ['lib', 'usr/lib'].map((name) => `${unpacked}/${name}`)
-		.filter((name) => unpacked !== program && unpacked !== '' && existsSync(name));
+	const [unpacked, inside] = program.split('/usr/lib/chromium/');
 
-	return parents.flatMap((parent) => readdirSync(parent).filter((name) => /-linux-/.test(name))
-		.flatMap((name) => {
-			const folder = `${parent}/${name}`;
-			const inside = readdirSync(folder, { withFileTypes: true })
-				.filter((entry) => entry.isDirectory()).map((entry) => `${folder}/${entry.name}`);
+	if (unpacked === '' || inside === undefined)
+		return {};
 
-			return [folder, ...inside];
-		})).join(':');
+	const folders = [`${unpacked}/lib`, `${unpacked}/usr/lib`].flatMap(foldersIn)
+		.filter((name) => name.includes('-linux-'));
+
+	return { LD_LIBRARY_PATH: folders.flatMap((name) => [name, ...foldersIn(name)]).join(':') };
 }
 
 // Starts the program, which ends with the test t.  Its profile is kept in a folder of
@@ -34,7 +39,7 @@ export async function startChromium(t, program) {
 		'--disable-dev-shm-usage', '--no-first-run', '--remote-debugging-pipe',
 		`--user-data-dir=${profile}`], {
 		stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-		env: { ...process.env, HOME: profile, LD_LIBRARY_PATH: libraries(program) },
+		env: { ...process.env, HOME: profile, ...libraries(program) },
 	});
 	const [, , , input, output] = child.stdio;
 	const waiting = new Map();
@@ -73,14 +78,19 @@ export async function startChromium(t, program) {
 		});
 	}
 
+	// It is asked to end, since its processes would go on writing for a moment if it
+	// were killed.
 	t.after(async () => {
-		if (child.exitCode === null && child.signalCode === null) {
-			const ended = once(child, 'exit');
+		const ended = once(child, 'exit');
 
-			child.kill('SIGKILL');
+		if (child.exitCode === null && child.signalCode === null) {
+			send('Browser.close').catch(() => {});
+			const killer = setTimeout(() => child.kill('SIGKILL'), patience);
+
 			await ended;
+			clearTimeout(killer);
 		}
-		rmSync(profile, { recursive: true, force: true, maxRetries: 10 });
+		await rm(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 	});
 	return { send, listeners };
 }

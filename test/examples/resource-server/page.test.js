@@ -81,6 +81,25 @@ function stored(name) {
 	})`;
 }
 
+// While something is done, lets a command of the Fetch domain change what goes to a URL
+// or comes from it; what change gives none for goes on.
+async function intercept(urlPattern, requestStage, change, action) {
+	const listener = ({ sessionId, method, params }) => {
+		if (method !== 'Fetch.requestPaused')
+			return;
+		const [command, more] = change(params) || ['Fetch.continueRequest'];
+
+		chromium.send(command, { requestId: params.requestId, ...more }, sessionId)
+			.catch((error) => console.error(error.message));
+	};
+
+	chromium.listeners.add(listener);
+	await page.call('Fetch.enable', { patterns: [{ urlPattern, requestStage }] });
+	await action();
+	await page.call('Fetch.disable');
+	chromium.listeners.delete(listener);
+}
+
 function text(id) {
 	return page.evaluate(`document.getElementById('${id}').innerText`);
 }
@@ -90,7 +109,7 @@ before(async () => {
 	const server = await listen(t);
 
 	origin = server.url;
-	({ as, rs, login } = await start(t, { clients: { page: `${origin}/` }, origin, life: 5 }));
+	({ as, rs, login } = await start(t, { clients: { page: `${origin}/` }, origin }));
 	server.server.on('request',
 		pageHandler({ authorizationServer: as, api: rs, clientId: 'page' }));
 	chromium = await startChromium(t, program);
@@ -200,17 +219,17 @@ test('the page is loaded again: the same key, still signed in, nobody asked', as
 		'GET /orders 401 use_dpop_nonce', 'GET /orders 200']);
 });
 
-test('an access token that has expired is refreshed', async () => {
-	// Five seconds are over at some time.
-	do {
-		exchanges();
-		await click('place');
-	} while (!seen.some(({ status, error }) => status === 401 && error === 'invalid_token'));
-	const list = exchanges();
-	const at = list.findIndex((line) => line.endsWith(' 401 invalid_token'));
+test('an access token that the API does not take any more is refreshed', async () => {
+	let spoilt = 0;
 
-	assert.equal(list[at + 1], 'POST /token 200');
-	assert.equal(list[at + 2], list[at].replace(/ 401 .*/, ' 200'));
+	await intercept(`${rs}/orders`, 'Request', ({ request: { method, headers } }) =>
+		method === 'POST' && spoilt++ === 0 && ['Fetch.continueRequest', {
+			headers: Object.entries({ ...headers, Authorization: 'DPoP expired' })
+				.map(([name, value]) => ({ name, value })),
+		}], () => click('place'));
+	assert.equal(spoilt, 2);
+	assert.deepEqual(exchanges(), ['POST /orders 401 invalid_token', 'POST /token 200',
+		'POST /orders 200', 'GET /orders 200']);
 });
 
 test('the answer of a refresh is lost, and the user stays signed in', async () => {
@@ -218,22 +237,9 @@ test('the answer of a refresh is lost, and the user stays signed in', async () =
 	let lost = 0;
 
 	// The server has answered, so it has committed; the page gets a broken connection.
-	const breaker = ({ sessionId, method, params }) => {
-		if (method !== 'Fetch.requestPaused')
-			return;
-		if (params.responseStatusCode === 200 && lost++ === 0)
-			chromium.send('Fetch.failRequest',
-				{ requestId: params.requestId, errorReason: 'ConnectionReset' }, sessionId);
-		else
-			chromium.send('Fetch.continueRequest', { requestId: params.requestId }, sessionId);
-	};
-
-	chromium.listeners.add(breaker);
-	await page.call('Fetch.enable',
-		{ patterns: [{ urlPattern: `${as}/token`, requestStage: 'Response' }] });
-	await click('refresh');
-	await page.call('Fetch.disable');
-	chromium.listeners.delete(breaker);
+	await intercept(`${as}/token`, 'Response', ({ responseStatusCode }) =>
+		responseStatusCode === 200 && lost++ === 0 &&
+			['Fetch.failRequest', { errorReason: 'ConnectionReset' }], () => click('refresh'));
 
 	const { rows } = await superuser.query(`
 		SELECT kind FROM sctoken.event WHERE family_id = sctoken.token_family_id($1)
