@@ -1,6 +1,6 @@
 -- Writes doc/reference.md from the catalog of a database that has the extension:
 --     psql -XqAt -f doc/reference.sql >doc/reference.md
--- test/t/032_reference.pl sees to it that this was done.
+-- test/t/035_reference.pl sees to it that this was done.
 \set ON_ERROR_STOP on
 SET search_path = pg_catalog;
 SET client_min_messages = warning;

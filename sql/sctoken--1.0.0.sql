@@ -381,6 +381,20 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.token_family_id(text) IS
 'The family that a refresh token names: a routing key. Null for null and for what has not the form of our tokens. Says nothing of whether the token is genuine';
 
+CREATE FUNCTION sctoken.shard_of_token(token text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_token'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_token(text, integer) IS
+'Which of many databases keeps the family of a refresh token: 0 to shards - 1, uuid_hash of its family''s id, cut to the last bits, as PL/Proxy does. token: what is no token is unknown to each of them, and given to one. shards: how many, a power of two. Null for null. The hash is that of a little-endian machine on each of those. Error 22023: another number of shards';
+
+CREATE FUNCTION sctoken.shard_of_key(jkt text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_key'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_key(text, integer) IS
+'Which of many databases remembers the proofs of a key: 0 to shards - 1, hashtext of its thumbprint, cut to the last bits, as PL/Proxy does. jkt: any text; base64url of the SHA-256 of the JWK. shards: how many, a power of two. Null for null. Error 22023: another number of shards';
+
 --
 -- Client certificates (RFC 8705)
 --

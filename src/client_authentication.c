@@ -207,7 +207,8 @@ read_pki_registration(Attempt *attempt)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("table \"%s\" has a row that cannot be read",
-						"sctoken.tls_client_auth")));
+						"sctoken.tls_client_auth"),
+				 errhint("Delete the client's row, and register it again.")));
 	pki->store = sct_trust_anchor_store(set_name);
 	return has_other;
 }
