@@ -16,7 +16,8 @@
 #	TMPDIR			where to make the work folder; default: /tmp
 #	KEEP=1			keep the work folder, and say where it is
 #	STEPS			which steps of make test to take; default: all of
-#					"unit regress isolation tap interop gates server"
+#					"unit regress isolation tap interop examples gates server"
+#	BROWSER=1		test the page of an example in Chromium, which is unpacked (98 MB)
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
 #	FAULTS			which of test/faults make faults is to take; default: all

@@ -173,6 +173,7 @@ run_step()
 		isolation) step isolation make installcheck REGRESS= TAP_TESTS= ;;
 		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS=-v ;;
 		interop) step interop test/interop/run.sh ;;
+		examples) step examples test/examples/run.sh ;;
 		gates) step gates test/gates.sh sctoken.so ;;
 		server) step server server_unharmed ;;
 		*) step "$1" false ;;
@@ -238,7 +239,7 @@ esac
 
 case $command in
 	test)
-		for name in ${STEPS:-unit regress isolation tap interop gates server}; do
+		for name in ${STEPS:-unit regress isolation tap interop examples gates server}; do
 			run_step "$name"
 		done
 		summary
