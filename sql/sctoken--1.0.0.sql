@@ -381,6 +381,20 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.token_family_id(text) IS
 'The family that a refresh token names: a routing key. Null for null and for what has not the form of our tokens. Says nothing of whether the token is genuine';
 
+CREATE FUNCTION sctoken.shard_of_token(token text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_token'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_token(text, integer) IS
+'Which of many databases keeps the family of a refresh token: 0 to shards - 1, uuid_hash of its family''s id, cut to the last bits, as PL/Proxy does. token: what is no token is unknown to each of them, and given to one. shards: how many, a power of two. Null for null. The hash is that of a little-endian machine on each of those. Error 22023: another number of shards';
+
+CREATE FUNCTION sctoken.shard_of_key(jkt text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_key'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_key(text, integer) IS
+'Which of many databases remembers the proofs of a key: 0 to shards - 1, hashtext of its thumbprint, cut to the last bits, as PL/Proxy does. jkt: any text; base64url of the SHA-256 of the JWK. shards: how many, a power of two. Null for null. Error 22023: another number of shards';
+
 --
 -- Client certificates (RFC 8705)
 --
@@ -930,14 +944,14 @@ COMMENT ON FUNCTION sctoken.rotate_secret(boolean) IS
 CREATE FUNCTION sctoken.counters(OUT counter text, OUT value bigint, OUT since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sctoken_counters'
-LANGUAGE C VOLATILE PARALLEL SAFE ROWS 20;
+LANGUAGE C VOLATILE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION sctoken.counters() IS
 'What view stats shows';
 
 CREATE VIEW sctoken.stats AS SELECT counter, value, since FROM sctoken.counters();
 COMMENT ON VIEW sctoken.stats IS
 'Counters of the whole server, all databases together, from its start or, without shared_preload_libraries, from the first use since. What is counted stays counted when the caller rolls back';
-COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome; revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again; secrets_rotated: calls of rotate_secret';
+COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome. proof_accepted and proof_*: verdicts on DPoP proofs, by reason. certificate_accepted and certificate_*: verdicts of certificate_authenticate, by reason. iat_*: how far the iat of proofs that were accepted, or refused for it alone, lay from the clock. retries_refused: of outcome_reuse_detected, those of an immediate predecessor. families_revoked; clients_revoked: calls of revoke_client. revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again. secrets_rotated: calls of rotate_secret. lock_waits, lock_wait_microseconds, lock_timeouts: waits for a lock, how long they took, and those that sctoken.lock_timeout ended. key_cache_hits, key_cache_misses: keys of proofs that were loaded already, or had to be. maintenance_*: calls of maintain that came to their end, and what it does, while it goes on';
 COMMENT ON COLUMN sctoken.stats.value IS 'How many';
 COMMENT ON COLUMN sctoken.stats.since IS 'Since when';
 
@@ -1048,7 +1062,7 @@ CREATE PROCEDURE sctoken.maintain()
 AS 'MODULE_PATHNAME', 'sctoken_maintain'
 LANGUAGE C;
 COMMENT ON PROCEDURE sctoken.maintain() IS
-'Makes the weekly partitions of sctoken.event for the next 4 weeks, deletes families whose expires_at has passed, and drops partitions that are older than sctoken.event_retention as a whole. Runs beside traffic, in transactions of its own: CALL it by itself, for example hourly. A lock that rotations would have to wait behind is asked for 50 ms; what needs it is left to the next call otherwise, and the closing message says so. Nothing is judged differently without it. Errors: 25001 inside a transaction block; 25006 in a read-only transaction or on a standby';
+'Makes the weekly partitions of sctoken.event for the next 4 weeks, deletes families whose expires_at has passed, and drops partitions that are older than sctoken.event_retention as a whole. Runs beside traffic, in transactions of its own: CALL it by itself, for example hourly. A lock that rotations would have to wait behind is asked for 50 ms; what needs it is left to the next call otherwise, and the closing message says so. Nothing is judged differently without it. It tells every 100,000 deleted families and at its end what it has done (INFO; the background worker in the log), and sctoken.stats counts it on the way. Errors: 25001 inside a transaction block; 25006 in a read-only transaction or on a standby';
 
 REVOKE ALL ON PROCEDURE sctoken.maintain() FROM PUBLIC;
 
@@ -1392,6 +1406,10 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.rotate_secret",
             "SELECT ON sctoken.stats",
             "EXECUTE ON ROUTINE sctoken.counters"
+        ],
+        "monitor": [
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ]
     }';
     privilege text;
@@ -1399,7 +1417,7 @@ BEGIN
     IF NOT duties ? duty THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'argument "duty" is not a duty',
-            HINT = 'Duties are authorization_server, resource_server, auditor and operator.';
+            HINT = 'Duties are authorization_server, resource_server, auditor, operator and monitor.';
     END IF;
     PERFORM FROM pg_roles WHERE oid = role;
     IF NOT FOUND THEN
@@ -1411,6 +1429,6 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
-'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, secrets, revocation, counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
+'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, secrets, revocation, counters), monitor (counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
 
 REVOKE ALL ON FUNCTION sctoken.grant_to(regrole, text) FROM PUBLIC;

@@ -17,6 +17,7 @@
 #	KEEP=1			keep the work folder, and say where it is
 #	STEPS			which steps of make test to take; default: all of
 #					"unit regress isolation tap interop examples gates server"
+#	BROWSER=1		test the page of an example in Chromium, which is unpacked (98 MB)
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
 #	FAULTS			which of test/faults make faults is to take; default: all
@@ -25,6 +26,7 @@
 #	JOBS			how many harnesses make fuzz runs at a time; default: one for
 #					each core
 #	BENCH_RESULTS	where make bench leaves its files; default: results
+#	BENCH_CONF		lines of postgresql.conf for its server; default: none
 #	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
 

@@ -135,6 +135,9 @@ build_driver()
 		-I"$(pg_config --includedir)" -L"$(pg_config --libdir)" -lpq -lcrypto
 }
 
+# For make bench: PostgreSQL as it comes, but for what the caller says.
+printf '%s\n' "${BENCH_CONF:-}" >"$work/bench.conf"
+
 # start_server CONFIGURATION: for the user alone, and for nobody on the network.
 start_server()
 {
@@ -230,7 +233,7 @@ case $command in
 esac
 case $command in
 	campaign*) ;;						# has servers of its own
-	bench) prepare start start_server /dev/null ;;	# PostgreSQL as it comes
+	bench) prepare start start_server "$work/bench.conf" ;;
 	*) prepare start start_server test/sctoken.conf ;;
 esac
 

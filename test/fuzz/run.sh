@@ -29,7 +29,7 @@ seconds_of()
 # run_one HARNESS: its log is left in BUILD/log.
 run_one()
 {
-	local name=$1 longest=4096 dictionary= seconds_here
+	local name=$1 longest=4096 dictionary="" seconds_here
 
 	case $name in
 		fuzz_json | fuzz_jwk) dictionary=jose ;;
