@@ -14,7 +14,7 @@ CREATE SCHEMA oidc_provider;
 CREATE TABLE oidc_provider.model (
     kind text,
     id text,
-    payload jsonb NOT NULL,
+    payload json NOT NULL,
     grant_id text,
     uid text,
     user_code text,
