@@ -346,8 +346,8 @@ lines_end_cleanly()
 {
 	local files
 
-	mapfile -t files < <(find Makefile sctoken.control META.json .ci sql src \
-		test examples -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
+	mapfile -t files < <(find Makefile sctoken.control META.json .ci examples \
+		sql src test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
 		! -name '*.[oa]' ! -name '*.so' ! -name '*.patch' \
 		-exec grep -lI . {} +)
 	matches '[[:blank:]]+$' "${files[@]}"
