@@ -386,7 +386,7 @@ RETURNS integer
 AS 'MODULE_PATHNAME', 'sctoken_shard_of_token'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.shard_of_token(text, integer) IS
-'Which of many databases keeps the family of a refresh token: 0 to shards - 1, uuid_hash of its family''s id, cut to the last bits, as PL/Proxy does. token: what is no token is unknown to each of them, and given to one. shards: how many, a power of two. Null for null. The hash is that of a little-endian machine on each of those. Error 22023: another number of shards';
+'Which of many databases keeps the family of a refresh token: 0 to shards - 1, uuid_hash of its family''s id, cut to the last bits, as PL/Proxy does. token: what is no token is unknown to each of them, and given to one. shards: how many, a power of two. Null for null. Machines of one byte order agree. Error 22023: another number of shards';
 
 CREATE FUNCTION sctoken.shard_of_key(jkt text, shards integer)
 RETURNS integer
