@@ -689,6 +689,9 @@ CREATE TABLE sctoken.trust_anchor (
         CHECK (sctoken.trust_anchor_valid(kind, der))
 );
 CREATE UNIQUE INDEX trust_anchor_set_name_sha256_idx ON sctoken.trust_anchor (set_name, pg_catalog.sha256(der));
+
+-- It has no key of columns, which a publication would want for an UPDATE.
+ALTER TABLE sctoken.trust_anchor REPLICA IDENTITY FULL;
 COMMENT ON TABLE sctoken.trust_anchor IS
 'The CAs and CRLs of the sets. Plain DML; a row that is added, disabled or deleted holds from the next call on, in every session';
 COMMENT ON COLUMN sctoken.trust_anchor.set_name IS 'Set it belongs to';

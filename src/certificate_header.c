@@ -32,7 +32,7 @@ format_by_name(text *name)
 }
 
 /* Says what is wrong and where, and nothing of the value itself. */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse(SctCertificateFault fault, size_t at)
 {
 	const char *hint = sct_certificate_fault_hint(fault);

@@ -36,7 +36,7 @@ static PreparedQuery replace_query = {
 PG_FUNCTION_INFO_V1(sctoken_register_client_certificates);
 
 /* Error: the key with that number, from 1, must not be registered. */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 refuse_key(int number, SctReason reason)
 {
 	const char *detail;

@@ -14,6 +14,11 @@
 #include "postgres.h"
 #endif
 
+/* a program's functions for encodings have names of their own since 17 */
+#if defined(FRONTEND) && PG_VERSION_NUM >= 160000
+#define USE_PRIVATE_ENCODING_FUNCS
+#endif
+
 #include "common/jsonapi.h"
 
 #if PG_VERSION_NUM < 150000
@@ -54,9 +59,39 @@ sct_json_lex_free(JsonLexContext *lex)
 
 #ifndef FRONTEND
 
+#include <limits.h>				/* FETCH_ALL */
+
+#include "utils/jsonb.h"
+
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
+
+/* pg_attribute_noreturn() until 17 */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn			_Noreturn
+#endif
+
+/* A Jsonb that grows, and is in result at last: core's own state since 19 */
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState SctJsonbState;
+#else
+typedef struct SctJsonbState
+{
+	JsonbParseState *parseState;
+	JsonbValue *result;
+} SctJsonbState;
+#endif
+
+static inline void
+sct_jsonb_push(SctJsonbState *state, JsonbIteratorToken token, JsonbValue *value)
+{
+#if PG_VERSION_NUM >= 190000
+	pushJsonbValue(state, token, value);
+#else
+	state->result = pushJsonbValue(&state->parseState, token, value);
+#endif
+}
 
 #if PG_VERSION_NUM >= 180000
 #define SCT_MODULE_MAGIC \

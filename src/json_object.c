@@ -19,7 +19,7 @@ push_string(JsonObject *object, JsonbIteratorToken token, const char *text,
 	value.type = jbvString;
 	value.val.string.val = unconstify(char *, text);
 	value.val.string.len = (int) len;
-	(void) pushJsonbValue(object, token, &value);
+	sct_jsonb_push(object, token, &value);
 }
 
 static void
@@ -36,20 +36,21 @@ push_numeric(JsonObject *object, const char *name, Numeric number)
 	push_key(object, name);
 	value.type = jbvNumeric;
 	value.val.numeric = number;
-	(void) pushJsonbValue(object, WJB_VALUE, &value);
+	sct_jsonb_push(object, WJB_VALUE, &value);
 }
 
 void
 sct_json_object_begin(JsonObject *object)
 {
-	*object = NULL;
-	(void) pushJsonbValue(object, WJB_BEGIN_OBJECT, NULL);
+	memset(object, 0, sizeof(*object));
+	sct_jsonb_push(object, WJB_BEGIN_OBJECT, NULL);
 }
 
 Jsonb *
 sct_json_object_end(JsonObject *object)
 {
-	return JsonbValueToJsonb(pushJsonbValue(object, WJB_END_OBJECT, NULL));
+	sct_jsonb_push(object, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(object->result);
 }
 
 void
@@ -60,7 +61,7 @@ sct_json_object_bool(JsonObject *object, const char *name, bool value)
 	push_key(object, name);
 	member.type = jbvBool;
 	member.val.boolean = value;
-	(void) pushJsonbValue(object, WJB_VALUE, &member);
+	sct_jsonb_push(object, WJB_VALUE, &member);
 }
 
 void
@@ -102,11 +103,11 @@ sct_json_object_texts(JsonObject *object, const char *name, ArrayType *values)
 	deconstruct_array(values, TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, NULL, &count);
 	push_key(object, name);
-	(void) pushJsonbValue(object, WJB_BEGIN_ARRAY, NULL);
+	sct_jsonb_push(object, WJB_BEGIN_ARRAY, NULL);
 	for (int i = 0; i < count; i++)
 		push_string(object, WJB_ELEM, VARDATA_ANY(DatumGetPointer(elements[i])),
 					VARSIZE_ANY_EXHDR(DatumGetPointer(elements[i])));
-	(void) pushJsonbValue(object, WJB_END_ARRAY, NULL);
+	sct_jsonb_push(object, WJB_END_ARRAY, NULL);
 }
 
 void
@@ -125,5 +126,5 @@ sct_json_object_jsonb(JsonObject *object, const char *name, Jsonb *value)
 		member.val.binary.data = &value->root;
 		member.val.binary.len = VARSIZE_ANY_EXHDR(value);
 	}
-	(void) pushJsonbValue(object, WJB_VALUE, &member);
+	sct_jsonb_push(object, WJB_VALUE, &member);
 }

@@ -6,10 +6,9 @@
 #define SCT_JSON_OBJECT_H
 
 #include "utils/array.h"
-#include "utils/jsonb.h"
 
-/* Begin with NULL in *state, then call one of these for each member. */
-typedef JsonbParseState *JsonObject;
+/* Begin, then call one of these for each member, and end. */
+typedef SctJsonbState JsonObject;
 
 extern void sct_json_object_begin(JsonObject *object);
 extern Jsonb *sct_json_object_end(JsonObject *object);

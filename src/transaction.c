@@ -124,6 +124,17 @@ subtransaction_callback(SubXactEvent event, SubTransactionId subid,
 		answers_lose();
 }
 
+/* What the next transaction begins with */
+static void
+transaction_forget(void)
+{
+	locked = false;
+	revoked = false;
+	answers = NULL;
+	lost = 0;
+	reported = false;
+}
+
 static void
 transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 {
@@ -160,15 +171,12 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 			while (answers != NULL)
 				answers_lose();
 			lost_report();
-			/* FALLTHROUGH */
+			transaction_forget();
+			break;
 
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:	/* which itself waits for the disk */
-			locked = false;
-			revoked = false;
-			answers = NULL;
-			lost = 0;
-			reported = false;
+			transaction_forget();
 			break;
 
 		default:

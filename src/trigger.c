@@ -78,7 +78,7 @@ trigger_find(const TriggerData *data, const char *name)
 }
 
 /* Error (42703): that argument names no column. */
-static void pg_attribute_noreturn()
+pg_noreturn static void
 trigger_no_column(const TriggerData *data, int arg)
 {
 	ereport(ERROR,

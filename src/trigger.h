@@ -20,8 +20,8 @@ extern TriggerData *sct_trigger_data(FunctionCallInfo fcinfo,
 									 const char *function);
 
 /* Error (39P01): the trigger must be fired so, such as "BEFORE UPDATE". */
-extern void sct_trigger_misfired(const TriggerData *data, const char *how)
-			pg_attribute_noreturn();
+pg_noreturn extern void sct_trigger_misfired(const TriggerData *data,
+												 const char *how);
 
 /* Error (42P17) unless the number of arguments lies between the two. */
 extern void sct_trigger_count(const TriggerData *data, int least, int most);
@@ -37,9 +37,8 @@ extern AttrNumber sct_trigger_split(const TriggerData *data, int arg,
 									const char *separator, char **rest);
 
 /* Error: that argument, with what is wrong with it ("must be ..."). */
-extern void sct_trigger_bad_argument(const TriggerData *data, int arg,
-									 int sqlstate, const char *wrong)
-			pg_attribute_noreturn();
+pg_noreturn extern void sct_trigger_bad_argument(const TriggerData *data, int arg,
+													 int sqlstate, const char *wrong);
 
 /*
  * Error (42P17) for a generated column: it has no value yet when a BEFORE

@@ -194,7 +194,55 @@ versions_agree()
 			if grep { $_ ne $ARGV[0] } $meta->{version}, $provided->{version};
 		print "META.json: file\n" if $provided->{file} ne $ARGV[1];
 		exit' META.json "$version" "$script"
-	find sql -type f ! -name 'sctoken--*.sql'
+	find sql -type f ! -name 'sctoken--*.sql' ! -name released.sha256
+}
+
+# A clone in which version 1.0.0 is released, then each thing that must not be.
+released_scripts_that_are_not_are_found()
+{
+	local folder
+	local git=(git -c user.name=x -c user.email=x -c init.defaultBranch=x -C)
+	local script=sql/sctoken--1.0.0.sql list=sql/released.sha256
+
+	folder=$(mktemp -d) || return
+	git+=("$folder")
+	mkdir "$folder/sql"
+	echo 'SELECT 1;' >"$folder/$script"
+	(cd "$folder" && sha256sum $script) >"$folder/$list"
+	"${git[@]}" init -q
+	"${git[@]}" add -A
+	"${git[@]}" commit -qm x
+	"${git[@]}" tag v1.0.0
+	test/released.sh "$folder"
+
+	echo '-- more' >>"$folder/$script"
+	[ -n "$(test/released.sh "$folder")" ] || echo 'not found: a script that changed'
+	(cd "$folder" && sha256sum $script) >"$folder/$list"
+	[ -n "$(test/released.sh "$folder")" ] ||
+		echo 'not found: a script that changed, with its checksum'
+	"${git[@]}" checkout -q -f HEAD
+	: >"$folder/$list"
+	[ -n "$(test/released.sh "$folder")" ] ||
+		echo 'not found: a tag whose script is not in the list'
+	"${git[@]}" checkout -q -f HEAD
+	rm "$folder/$script"
+	[ -n "$(test/released.sh "$folder")" ] || echo 'not found: a script that is gone'
+	rm -rf "$folder"
+}
+
+# What pg_buildext makes of debian/control.in for Debian 12.
+debian_agrees()
+{
+	local version
+
+	diff -u <(sed '/^Package: /,$s/PGVERSION/15/g' debian/control.in) debian/control
+	version=$(sed -n '1s/^sctoken (\([^)]*\)-[^-)]*).*/\1/p' debian/changelog)
+	[ "sql/sctoken--$version.sql" = "$script" ] ||
+		echo "debian/changelog: version $version"
+	different "$(grep -v '^#' debian/pgversions | sort)" \
+		"$(sed -n 's/^declare -A suite=(\(.*\))$/\1/p' test/matrix.sh |
+			grep -oE '\[[0-9]+\]' | tr -d '[]' | sort)" \
+		'in debian/pgversions, not tested' 'tested, not in debian/pgversions'
 }
 
 # On PostgreSQL 15 a library's symbols are seen by every other library.
@@ -371,6 +419,15 @@ gate 'no search_path decides what a name in SQL means' names_are_qualified
 gate 'and a name of which it would is found, wherever it is' \
 	names_that_are_not_are_found
 gate 'control file, script, Makefile and META.json agree' versions_agree
+gate 'META.json is what PGXN takes' test/meta.pl
+gate 'and what it would not take is found' test/meta.pl --mistakes
+gate "Debian's files agree with all that" debian_agrees
+gate 'every released script is as it was' test/released.sh
+if command -v git >/dev/null; then
+	gate 'and one that is not is found' released_scripts_that_are_not_are_found
+else
+	skip 'and one that is not is found' 'no git'
+fi
 if [ -e "$library" ]; then
 	gate 'every symbol of the library is ours' symbols_are_ours
 else

@@ -240,25 +240,6 @@ make_work()
 	die "found no folder to work in; TMPDIR can name one"
 }
 
-# What git tracks or would track; without git, all but what a build leaves.
-copy_sources()
-{
-	local name
-
-	mkdir "$work/src"
-	cd "$top"
-	if git ls-files >/dev/null 2>&1; then
-		git ls-files -z --cached --others --exclude-standard |
-			while IFS= read -r -d '' name; do
-				# Tracked, but deleted in the work tree.
-				[ ! -e "$name" ] && [ ! -L "$name" ] || printf '%s\0' "$name"
-			done | tar -c --null -T - | tar -x -C "$work/src"
-	else
-		tar -c --exclude=./.git --exclude='*.[oa]' --exclude='*.so' . |
-			tar -x -C "$work/src"
-	fi
-}
-
 # PostgreSQL's programs find their files relative to themselves, so a copy
 # under another root is an installation of its own, pg_config included.
 copy_postgres()
@@ -367,7 +348,8 @@ install_missing
 choose_user
 make_work
 [ "${KEEP:-0}" != 1 ] || say "Working in $work, which stays"
-copy_sources
+cd "$top"
+test/copy_sources.sh "$work/src"
 copy_postgres
 find_vectors
 if [ "$command" = bench ]; then

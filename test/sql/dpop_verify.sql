@@ -88,8 +88,10 @@ SET sctoken.dpop_algs = 'ES256,none';
 SET sctoken.dpop_algs = 'HS256';
 RESET sctoken.dpop_algs;
 SELECT verdict(:'proof1');
+\set VERBOSITY sqlstate
 SET sctoken.dpop_max_age = 601;
 SET sctoken.dpop_future_skew = 61;
+\set VERBOSITY default
 SET sctoken.no_such_setting = 1;
 
 -- A session's time zone and formats change nothing.

@@ -80,8 +80,10 @@ SELECT sctoken.dpop_nonce();
 ROLLBACK;
 
 -- Settings have bounds: one that is too long lets old proofs live, one that is too short sends every client back.
+\set VERBOSITY sqlstate
 SET sctoken.dpop_nonce_step = 9;
 SET sctoken.dpop_nonce_step = 301;
+\set VERBOSITY default
 SET sctoken.dpop_nonce_steps = 0;
 SET sctoken.dpop_nonce_steps = 11;
 SET sctoken.dpop_freshness = 'none';

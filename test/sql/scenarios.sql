@@ -115,9 +115,9 @@ CREATE TEMP TABLE used (token text, outcome text);
 CREATE TRIGGER at_use BEFORE INSERT ON used FOR EACH ROW EXECUTE FUNCTION at_use();
 INSERT INTO used VALUES (:'t2') RETURNING outcome;
 PREPARE use_it AS SELECT outcome, generation FROM sctoken.rotate($1, 'app');
-SET force_parallel_mode = on;
+SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 EXECUTE use_it(:'t2');
-RESET force_parallel_mode;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
 SELECT state(:'t1');
 
 -- 104, 105: what is past its end goes, what lives stays; and a used token of the living is still known as used.

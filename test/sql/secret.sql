@@ -159,7 +159,9 @@ PREPARE TRANSACTION 'secret';
 CREATE ROLE regress_sctoken_nobody;
 SET ROLE regress_sctoken_nobody;
 SELECT sctoken.rotate_secret();
+\set VERBOSITY sqlstate
 SHOW sctoken.secret_file;
+\set VERBOSITY default
 SET sctoken.secret_file = '/dev/null';
 RESET ROLE;
 DROP ROLE regress_sctoken_nobody;

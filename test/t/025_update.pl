@@ -1,6 +1,7 @@
 # ALTER EXTENSION UPDATE keeps everything: to a version made up here, which adds a
 # column to each table of a call and a function.  Nothing is lost in a database at
-# rest, nor under sessions that rotate meanwhile.
+# rest, nor under sessions that rotate meanwhile.  What is updated, from any version
+# that was released too, is as what is installed new.
 
 use strict;
 use warnings;
@@ -8,6 +9,8 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use lib 'test/t';
+use Catalog;
 
 plan skip_all => 'PROVER does not name the program of test/client/prover.c'
   unless $ENV{PROVER};
@@ -25,17 +28,48 @@ sctoken.lock_timeout = '60s'
 });
 $node->start;
 
-# The tables in the order in which a call takes them, so that nobody deadlocks.
+# The script of an update as one is to be written (doc/releasing.md), one that forgets
+# something, and the script of the whole new version.  The tables in the order in
+# which a call takes them, so that nobody deadlocks.
 my ($version) = slurp_file("$extensions/sctoken.control") =~ /^default_version = '(.*)'/m;
-my $script = "$extensions/sctoken--$version--made_up.sql";
-END { unlink $script if defined $script; }
-append_to_file(
-	$script, q{
-ALTER TABLE sctoken.client_policy ADD COLUMN added integer DEFAULT 1;
-ALTER TABLE sctoken.family ADD COLUMN added integer DEFAULT 1;
-ALTER TABLE sctoken.event ADD COLUMN added integer DEFAULT 1;
+my %scripts;
+END { unlink keys %scripts }
+
+sub add_script
+{
+	my ($name, $sql) = @_;
+	my $file = "$extensions/sctoken--$name.sql";
+
+	$scripts{$file} = 1;
+	append_to_file($file, $sql);
+}
+
+my @added = ('client_policy', 'family', 'event');
+my $column = 'added integer DEFAULT 1';
+my $comments = join '',
+  map { "COMMENT ON COLUMN sctoken.$_.added IS 'What was added';\n" } @added;
+my $function = q{
 CREATE FUNCTION sctoken.added() RETURNS integer LANGUAGE sql AS 'SELECT 1';
-});
+COMMENT ON FUNCTION sctoken.added() IS 'A function that was added';
+};
+my $revoke = "REVOKE ALL ON FUNCTION sctoken.added() FROM PUBLIC;\n";
+my $delta = join('', map { "ALTER TABLE sctoken.$_ ADD COLUMN $column;\n" } @added)
+  . $comments . $function;
+my $whole = slurp_file("$extensions/sctoken--$version.sql");
+
+foreach my $table (@added)
+{
+	# behind its other columns
+	$whole =~ s/^(CREATE TABLE sctoken\.$table \(.*?)(,\n    CONSTRAINT|\n\))/$1,\n    $column$2/ms
+	  or die "there is no table $table";
+}
+# A view through which a function's row of a table runs knows its columns by name.
+$delta .= "CREATE OR REPLACE $1;\n"
+  while $whole =~ /^CREATE (VIEW sctoken\.\w+ AS\n[^;]*effective_policy\([^;]*);$/gm;
+add_script("$version--made_up", qq{\\echo Use "ALTER EXTENSION sctoken UPDATE TO 'made_up'" to load this file. \\quit\n$delta$revoke});
+add_script("$version--careless", $delta);
+add_script('careless--made_up', '-- nothing');
+add_script('made_up', $whole . $comments . $function . $revoke);
 
 my $setup = q{
 CREATE EXTENSION sctoken;
@@ -148,5 +182,34 @@ FROM held GROUP BY name ORDER BY name}),
 my $last = $node->safe_psql('busy', q{SELECT max(generation) FROM held WHERE name = '1'});
 is(rotate('busy', '1', $last - 1), "replayed|$last|t", 'the last token but one is a retry');
 is(rotate('busy', '2', 3), 'reuse_detected|3|', 'one from before the update is reuse');
+
+
+# Installs this, updates it to that one after the other, and returns the catalog.
+sub updated
+{
+	my ($database, $from, @to) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database,
+		join ';', "CREATE EXTENSION sctoken VERSION '$from'",
+		map { "ALTER EXTENSION sctoken UPDATE TO '$_'" } @to);
+	return catalog($node, $database);
+}
+
+my $new = updated('new', 'made_up');
+is(differences($new, updated('updated', $version, 'made_up')),
+	'', 'what is updated is as what is installed new');
+is( differences($new, updated('careless', $version, 'careless', 'made_up')),
+	'-REVOKE ALL ON FUNCTION sctoken.added() FROM PUBLIC;',
+	'what a script forgets is seen');
+
+# Likewise the versions that were released, of which there may be none yet.
+my @released = map { m{ sql/sctoken--(\d[^-]*)\.sql$} ? $1 : () } split /\n/,
+  slurp_file('sql/released.sha256');
+my $n = 0;
+$new = updated('current', $version) if @released;
+is(differences($new, updated('released_' . $n++, $_, $version eq $_ ? () : $version)),
+	'', "$_ is updated to $version")
+  foreach @released;
 
 done_testing();

@@ -393,6 +393,9 @@ main(void)
 			   "\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\","
 			   "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE\"}");
 	refuse("a key off the curve", key_is_none);
+	/* OpenSSL 3.5 keeps something once of an algorithm that it does not know. */
+	for (size_t i = 0; i < leaf.len; i++)
+		(void) certificate_is_none();
 	refuse("a certificate with a byte changed", certificate_is_none);
 	refuse("a name that is none", name_is_none);
 	refuse("a name that a certificate does not bear", name_is_another);
