@@ -49,6 +49,7 @@ OBJS        = src/sctoken.o \
 		src/scope.o \
 		src/secret.o \
 		src/secret_file.o \
+		src/shard.o \
 		src/single_use.o \
 		src/stats.o \
 		src/thumbprint.o \
@@ -88,7 +89,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant
+REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant shard
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		three-waiters \
@@ -183,8 +184,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze lint
-demo test bench campaign campaign-controls faults fuzz analyze:
+.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze valgrind lint
+demo test bench campaign campaign-controls faults fuzz analyze valgrind:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 # The plots of doc/performance.md, and what they are made of

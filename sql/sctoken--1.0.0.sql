@@ -358,14 +358,14 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_access_token_hash'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.access_token_hash(text) IS
-'ath of an access token: base64url of its SHA-256 (RFC 9449 4.2). Null for null and for what is no access token (RFC 6749 A.12: 1 to 65536 printable ASCII characters)';
+'ath of an access token: base64url of its SHA-256 (RFC 9449 4.2). access_token: 1 to 65536 printable ASCII characters (RFC 6749 A.12); null for null and for anything else';
 
 CREATE FUNCTION sctoken.htu_normalize(uri text)
 RETURNS text
 AS 'MODULE_PATHNAME', 'sctoken_htu_normalize'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.htu_normalize(text) IS
-'The form in which htu is compared (RFC 9449 4.3, RFC 3986 6.2.2 and 6.2.3): an absolute http or https URI normalized, query and fragment dropped. Null for null and for a malformed URI';
+'The form in which htu is compared (RFC 9449 4.3, RFC 3986 6.2.2 and 6.2.3): normalized, query and fragment dropped. uri: an absolute http or https URI; null for null and for a malformed one';
 
 CREATE FUNCTION sctoken.cnf_matches(cnf jsonb, presented jsonb)
 RETURNS boolean
@@ -380,6 +380,20 @@ AS 'MODULE_PATHNAME', 'sctoken_token_family_id'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.token_family_id(text) IS
 'The family that a refresh token names: a routing key. Null for null and for what has not the form of our tokens. Says nothing of whether the token is genuine';
+
+CREATE FUNCTION sctoken.shard_of_token(token text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_token'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_token(text, integer) IS
+'Which of many databases keeps the family of a refresh token: 0 to shards - 1, uuid_hash of its family''s id, cut to the last bits, as PL/Proxy does. token: what is no token is unknown to each of them, and given to one. shards: how many, a power of two. Null for null. Machines of one byte order agree. Error 22023: another number of shards';
+
+CREATE FUNCTION sctoken.shard_of_key(jkt text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_key'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_key(text, integer) IS
+'Which of many databases remembers the proofs of a key: 0 to shards - 1, hashtext of its thumbprint, cut to the last bits, as PL/Proxy does. jkt: any text; base64url of the SHA-256 of the JWK. shards: how many, a power of two. Null for null. Error 22023: another number of shards';
 
 --
 -- Client certificates (RFC 8705)
@@ -547,7 +561,7 @@ RETURNS bytea
 AS 'MODULE_PATHNAME', 'sctoken_token_binding_from_header'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.token_binding_from_header(text) IS
-'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. Null for null and for the empty string: no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
+'Legacy. Decodes the one Sec-Token-Binding header of a request (RFC 8473 2), or a Sec-Provided-Token-Binding-ID or Sec-Referred-Token-Binding-ID header of a proxy that terminates TLS: base64url, not padded, in its one spelling. value: of the header; null for null and for the empty string, no header. What is inside is not looked at. Errors: 22023 anything else, two headers joined by a comma too; the answer to the client is 400';
 
 CREATE FUNCTION sctoken.token_binding_hash(token_binding_id bytea)
 RETURNS text
@@ -616,7 +630,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_revoke_family'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_family(uuid, text) IS
-'Revokes a family. True: it is revoked when the caller commits, by this call or before. False: there is no such family. Errors: 22004 an argument is null; 22023 a malformed reason; 55P03 the family stayed locked for sctoken.lock_timeout';
+'Revokes a family. family_id: as issue gave it. reason: for the audit, 1 to 256 bytes. True: it is revoked when the caller commits, by this call or before. False: there is no such family. Errors: 22004 an argument is null; 22023 a malformed reason; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 REVOKE ALL ON FUNCTION
     sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb),
@@ -766,7 +780,7 @@ RETURNS integer
 AS 'MODULE_PATHNAME', 'sctoken_register_client_certificates'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.register_client_certificates(text, json, text) IS
-'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the client''s rows with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a row; 55P03 the client''s rows stayed locked for sctoken.lock_timeout';
+'Registers in client_certificate what a client''s JWK Set says (RFC 8705 2.2.2): its jwks, or what the caller has fetched from its jwks_uri. Replaces the rows of client_id with this match; a row that stays keeps its other columns. jwks: a JWK Set (RFC 7517 5), at most 64 kB and 256 values. match: certificate registers x5c[0] of each key that has one, which must have that key; key registers the keys, so that renewed certificates need no new row. Keys of unknown types, and those with use enc, are skipped. Gives how many were registered. Errors: 22004 an argument is null; 22023 a malformed argument, a key that is private, not safe or not that of its x5c, nothing to register; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a row; 55P03 the client''s rows stayed locked for sctoken.lock_timeout';
 
 REVOKE ALL ON FUNCTION
     sctoken.register_client_certificates(text, json, text),
@@ -822,7 +836,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_confirm'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.confirm(uuid, bigint) IS
-'The refresh token of this generation, or an access token made with it, was seen in use: its predecessor cannot be retried any more, and is reuse. True: that is so when the caller commits, by this call or before. False: it is not the current generation of a family, or the family is revoked. Errors: 22004 an argument is null; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+'The refresh token of this generation, or an access token made with it, was seen in use: its predecessor cannot be retried any more, and is reuse. family_id, generation: as issue and rotate gave them. True: that is so when the caller commits, by this call or before. False: it is not the current generation of a family, or the family is revoked. Errors: 22004 an argument is null; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.narrow(family_id uuid, scope text, audience text[], reason text)
 RETURNS boolean
@@ -836,7 +850,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_rebind'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rebind(uuid, jsonb, text) IS
-'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}, or several of them, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
+'Binds a family to another key or certificate, or one that was unbound to its first. For operators, who know that the new one is the client''s. family_id: as issue gave it. cnf: {"jkt": ..}, {"x5t#S256": ..} or {"tbh": ..}, or several of them, as in issue; nothing makes a bound family a bearer one. reason: for the audit, 1 to 256 bytes. True: the family is bound to it when the caller commits. False: there is no such family, or it is revoked. Errors: 22004 an argument is null; 22023 an unknown or malformed member; 25006 in a read-only transaction; 55P03 the family stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.families(
     subject text,
@@ -862,7 +876,7 @@ RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_family_active'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.family_active(uuid) IS
-'Does a family live? For access tokens that carry the family''s id and are to die with it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
+'Does a family live? For access tokens that carry the family''s id and are to die with it. family_id: as issue gave it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
 
 REVOKE ALL ON FUNCTION
     sctoken.confirm(uuid, bigint),
@@ -881,14 +895,14 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'sctoken_revoke_grant'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_grant(text, text) IS
-'Revokes all families of a grant, for example when its authorization code comes twice (RFC 6749 4.1.2). Gives how many were not revoked before. reason: for the audit, 1 to 256 bytes. A login or rotation that races with it does not escape. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a family, having changed nothing; 55P03 a family or a login stayed locked for sctoken.lock_timeout';
+'Revokes all families of a grant, for example when its authorization code comes twice (RFC 6749 4.1.2). grant_id: as given to issue. Gives how many were not revoked before. reason: for the audit, 1 to 256 bytes. A login or rotation that races with it does not escape. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of such a family, having changed nothing; 55P03 a family or a login stayed locked for sctoken.lock_timeout';
 
 CREATE FUNCTION sctoken.revoke_session(session_id text, reason text)
 RETURNS bigint
 AS 'MODULE_PATHNAME', 'sctoken_revoke_session'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_session(text, text) IS
-'Revokes all families of a login session. Otherwise as revoke_grant';
+'Revokes all families of a login session. session_id: as given to issue. Otherwise as revoke_grant';
 
 CREATE FUNCTION sctoken.revoke_subject(subject text, reason text, client_id text DEFAULT NULL)
 RETURNS bigint
@@ -909,7 +923,7 @@ RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'sctoken_revoke_client'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.revoke_client(text, text) IS
-'Revokes all families of a client, or with ''*'' of every client, in constant time: moves client_policy.not_before to now, never back. Gives the not_before that holds in that row; families issued later live. The rows of the families do not change, and the one event has kind client_revoked. reason: for the audit, 1 to 256 bytes. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of the row';
+'Revokes all families of a client, or of every client, in constant time: moves client_policy.not_before to now, never back. client_id: ''*'' is every client. Gives the not_before that holds in that row; families issued later live. The rows of the families do not change, and the one event has kind client_revoked. reason: for the audit, 1 to 256 bytes. Errors: 22004 an argument is null; 22023 a malformed argument; 25006 in a read-only transaction; 40001 above READ COMMITTED, beside another change of the row';
 
 REVOKE ALL ON FUNCTION
     sctoken.revoke_grant(text, text),
@@ -933,14 +947,14 @@ COMMENT ON FUNCTION sctoken.rotate_secret(boolean) IS
 CREATE FUNCTION sctoken.counters(OUT counter text, OUT value bigint, OUT since timestamptz)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'sctoken_counters'
-LANGUAGE C VOLATILE PARALLEL SAFE ROWS 20;
+LANGUAGE C VOLATILE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION sctoken.counters() IS
 'What view stats shows';
 
 CREATE VIEW sctoken.stats AS SELECT counter, value, since FROM sctoken.counters();
 COMMENT ON VIEW sctoken.stats IS
 'Counters of the whole server, all databases together, from its start or, without shared_preload_libraries, from the first use since. What is counted stays counted when the caller rolls back';
-COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome; revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again; secrets_rotated: calls of rotate_secret';
+COMMENT ON COLUMN sctoken.stats.counter IS 'outcome_*: answers of issue and rotate, by outcome. proof_accepted and proof_*: verdicts on DPoP proofs, by reason. certificate_accepted and certificate_*: verdicts of certificate_authenticate, by reason. iat_*: how far the iat of proofs that were accepted, or refused for it alone, lay from the clock. retries_refused: of outcome_reuse_detected, those of an immediate predecessor. families_revoked; clients_revoked: calls of revoke_client. revocations_lost: reuse that was answered and rolled back, so that its family lives until the used token comes again. secrets_rotated: calls of rotate_secret. lock_waits, lock_wait_microseconds, lock_timeouts: waits for a lock, how long they took, and those that sctoken.lock_timeout ended. key_cache_hits, key_cache_misses: keys of proofs that were loaded already, or had to be. maintenance_*: calls of maintain that came to their end, and what it does, while it goes on';
 COMMENT ON COLUMN sctoken.stats.value IS 'How many';
 COMMENT ON COLUMN sctoken.stats.since IS 'Since when';
 
@@ -1051,7 +1065,7 @@ CREATE PROCEDURE sctoken.maintain()
 AS 'MODULE_PATHNAME', 'sctoken_maintain'
 LANGUAGE C;
 COMMENT ON PROCEDURE sctoken.maintain() IS
-'Makes the weekly partitions of sctoken.event for the next 4 weeks, deletes families whose expires_at has passed, and drops partitions that are older than sctoken.event_retention as a whole. Runs beside traffic, in transactions of its own: CALL it by itself, for example hourly. A lock that rotations would have to wait behind is asked for 50 ms; what needs it is left to the next call otherwise, and the closing message says so. Nothing is judged differently without it. Errors: 25001 inside a transaction block; 25006 in a read-only transaction or on a standby';
+'Makes the weekly partitions of sctoken.event for the next 4 weeks, deletes families whose expires_at has passed, and drops partitions that are older than sctoken.event_retention as a whole. Runs beside traffic, in transactions of its own: CALL it by itself, for example hourly. A lock that rotations would have to wait behind is asked for 50 ms; what needs it is left to the next call otherwise, and the closing message says so. Nothing is judged differently without it. It tells every 100,000 deleted families and at its end what it has done (INFO; the background worker in the log), and sctoken.stats counts it on the way. Errors: 25001 inside a transaction block; 25006 in a read-only transaction or on a standby';
 
 REVOKE ALL ON PROCEDURE sctoken.maintain() FROM PUBLIC;
 
@@ -1283,7 +1297,7 @@ SELECT string_agg(CASE WHEN part = 1 THEN text ELSE '    ' || text END, E'\n' OR
 HAVING count(*) > 1
 $$;
 COMMENT ON FUNCTION sctoken.family_graph(uuid) IS
-'The life of a family as text for Mermaid (flowchart): generations, rotations, retries, refusals, reuse and revocation, as far as the events tell. Rotations in a row are one edge, at most 200 generations are shown; times are UTC; what a caller gave as reason is shown without characters that could mean something to Mermaid. Null for a family without events, and for null. Needs SELECT on the views family_timeline and family_overview (duty auditor)';
+'The life of a family as text for Mermaid (flowchart): generations, rotations, retries, refusals, reuse and revocation, as far as the events tell. family_id: also of one that is no longer stored. Rotations in a row are one edge, at most 200 generations are shown; times are UTC; what a caller gave as reason is shown without characters that could mean something to Mermaid. Null for a family without events, and for null. Needs SELECT on the views family_timeline and family_overview (duty auditor)';
 
 CREATE FUNCTION sctoken.simulate_retry_window(
     retry_window interval,
@@ -1395,6 +1409,10 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.rotate_secret",
             "SELECT ON sctoken.stats",
             "EXECUTE ON ROUTINE sctoken.counters"
+        ],
+        "monitor": [
+            "SELECT ON sctoken.stats",
+            "EXECUTE ON ROUTINE sctoken.counters"
         ]
     }';
     privilege text;
@@ -1402,7 +1420,7 @@ BEGIN
     IF NOT duties ? duty THEN
         RAISE invalid_parameter_value USING
             MESSAGE = 'argument "duty" is not a duty',
-            HINT = 'Duties are authorization_server, resource_server, auditor and operator.';
+            HINT = 'Duties are authorization_server, resource_server, auditor, operator and monitor.';
     END IF;
     PERFORM FROM pg_roles WHERE oid = role;
     IF NOT FOUND THEN
@@ -1414,6 +1432,6 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
-'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, secrets, revocation, counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
+'Grants a role what a duty needs, with plain GRANTs as the caller, who must own the objects or have grant options: authorization_server, resource_server (both reach tables through functions only), auditor (views without hashes, counters), operator (policy, maintenance, secrets, revocation, counters), monitor (counters). Again is no error; a role may have several duties. REVOKE and DROP OWNED take back. Null does nothing. Errors: 22023 no such duty; 42704 no such role; 42501 the caller may not grant';
 
 REVOKE ALL ON FUNCTION sctoken.grant_to(regrole, text) FROM PUBLIC;

@@ -28,6 +28,7 @@
 #include "interval.h"
 #include "policy.h"
 #include "query.h"
+#include "stats.h"
 #include "trust_anchor.h"
 
 /* Columns of the result */
@@ -207,7 +208,8 @@ read_pki_registration(Attempt *attempt)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("table \"%s\" has a row that cannot be read",
-						"sctoken.tls_client_auth")));
+						"sctoken.tls_client_auth"),
+				 errhint("Delete the client's row, and register it again.")));
 	pki->store = sct_trust_anchor_store(set_name);
 	return has_other;
 }
@@ -473,6 +475,7 @@ sctoken_certificate_authenticate(PG_FUNCTION_ARGS)
 		reason = verify(&attempt);
 	}
 	attempt.reason = sct_reason_word(reason);
+	sct_stats_count_certificate(reason);
 	certificates_release(&attempt);
 
 	PG_TRY();

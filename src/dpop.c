@@ -21,6 +21,7 @@
 #include "dpop.h"
 #include "encoding.h"
 #include "interval.h"
+#include "stats.h"
 
 #define UNIX_EPOCH_OFFSET	(UNIX_EPOCH_SECONDS * USECS_PER_SEC)
 
@@ -232,6 +233,7 @@ sct_dpop_call_begin(DpopCall *call, text *proof, text *htm, text *htu,
 	call->proof = palloc(sizeof(SctDpopProof));
 	call->proof->has_alg = false;
 	call->proof->has_iat = false;
+	call->proof->has_key = false;
 }
 
 void
@@ -265,7 +267,22 @@ sct_dpop_call_verify(DpopCall *call)
 								 &call->request, call->proof);
 	if (reason == SCT_INTERNAL)
 		elog(ERROR, "libcrypto failed");
+	if (call->proof->has_key)
+		sct_stats_count(call->proof->key_found ?
+						STATS_KEY_CACHE_HITS : STATS_KEY_CACHE_MISSES);
 	return reason;
+}
+
+/*
+ * A clock that goes wrong shows in proofs that are good, or would be but for
+ * their iat; a replayed proof is old for another reason.
+ */
+void
+sct_dpop_call_count(const DpopCall *call, SctReason verdict)
+{
+	sct_stats_count_proof(verdict);
+	if (verdict == SCT_OK || verdict == SCT_IAT_PAST || verdict == SCT_IAT_FUTURE)
+		sct_stats_count_iat(call->request.now - call->proof->iat);
 }
 
 TimestampTz
@@ -302,6 +319,7 @@ sct_dpop_result(FunctionCallInfo fcinfo, SctReason reason, const DpopCall *call,
 	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 
+	sct_dpop_call_count(call, reason);
 	memset(nulls, true, sizeof(nulls));
 	values[COL_VALID] = BoolGetDatum(reason == SCT_OK);
 	nulls[COL_VALID] = false;

@@ -43,10 +43,13 @@ extern void sct_dpop_call_set_clock(DpopCall *call, TimestampTz at);
 /* Everything but nonce and replay; touches no table. */
 extern SctReason sct_dpop_call_verify(DpopCall *call);
 
+/* Counts the verdict on a proof, in the end. */
+extern void sct_dpop_call_count(const DpopCall *call, SctReason verdict);
+
 /* iat of a proof that has one. */
 extern TimestampTz sct_dpop_call_iat(const DpopCall *call);
 
-/* The result row, in the context that is current. */
+/* The result row, in the context that is current; counts the verdict. */
 extern Datum sct_dpop_result(FunctionCallInfo fcinfo, SctReason reason,
 							 const DpopCall *call, text *next_nonce);
 

@@ -10,6 +10,7 @@
 #include "announce.h"
 #include "family.h"
 #include "query.h"
+#include "stats.h"
 #include "transaction.h"
 
 static PreparedQuery insert_query = {
@@ -263,6 +264,7 @@ sct_family_revoke(const pg_uuid_t *id, TimestampTz now, const char *reason)
 	sct_transaction_revoked();
 	if (sct_query_run(&revoke_query, values, NULL) != 1)
 		return false;
+	sct_stats_count(STATS_FAMILIES_REVOKED);
 	sct_announce_family(id);
 	return true;
 }

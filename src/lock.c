@@ -11,8 +11,10 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 
 #include "lock.h"
+#include "stats.h"
 #include "transaction.h"
 
 /*
@@ -93,10 +95,14 @@ bool
 sct_lock_bounded(void (*work) (const void *arg), const void *arg)
 {
 	int			timeout = sct_lock_timeout;
+	bool		done;
 
 	if (LockTimeout > 0)
 		timeout = Min(timeout, LockTimeout);
-	return sct_lock_attempt(work, arg, Max(timeout, 1));
+	done = sct_lock_attempt(work, arg, Max(timeout, 1));
+	if (!done)
+		sct_stats_count(STATS_LOCK_TIMEOUTS);
+	return done;
 }
 
 static void
@@ -105,6 +111,25 @@ lock_wait(const void *arg)
 	const LockRequest *request = arg;
 
 	(void) LockAcquire(&request->tag, request->mode, false, false);
+}
+
+/* A lock that is not free; its wait is counted. */
+static bool
+lock_wait_bounded(const LockRequest *request)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	bool		acquired;
+
+	if (sct_lock_timeout == 0)
+	{
+		sct_stats_count(STATS_LOCK_TIMEOUTS);
+		return false;
+	}
+	sct_stats_count(STATS_LOCK_WAITS);
+	acquired = sct_lock_bounded(lock_wait, request);
+	sct_stats_add(STATS_LOCK_WAIT_MICROSECONDS,
+				  Max(GetCurrentTimestamp() - start, 0));
+	return acquired;
 }
 
 static bool
@@ -118,7 +143,7 @@ lock_acquire(LockClass class, uint64 key, LOCKMODE mode, bool wait)
 
 	/* nearly always free: no subtransaction then */
 	if (LockAcquire(&request.tag, mode, false, true) == LOCKACQUIRE_NOT_AVAIL &&
-		!(wait && sct_lock_timeout > 0 && sct_lock_bounded(lock_wait, &request)))
+		!(wait && lock_wait_bounded(&request)))
 		return false;
 
 	/* a prepared transaction would hold it when the session is gone */

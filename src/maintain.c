@@ -30,6 +30,7 @@
 
 #include "lock.h"
 #include "query.h"
+#include "stats.h"
 
 #define WEEKS_AHEAD			4
 #define USECS_PER_WEEK		(7 * USECS_PER_DAY)
@@ -59,7 +60,7 @@ typedef struct Maintenance
 {
 	bool		began;			/* a transaction of our own, with a snapshot */
 
-	/* to tell */
+	/* to tell; sctoken.stats counts the same while the call goes on */
 	int			made;
 	int			dropped;
 	int64		families;
@@ -113,6 +114,21 @@ static PreparedQuery delete_query = {
 };
 
 PG_FUNCTION_INFO_V1(sctoken_maintain);
+
+/* A background worker has nobody to tell but the log. */
+static int
+report_level(void)
+{
+	return MyBackendType == B_BG_WORKER ? LOG : INFO;
+}
+
+/* What became of a partition, or was left for want of a lock. */
+static void
+count_partition(bool done, int *count, StatsCounter counter, Maintenance *call)
+{
+	(*(done ? count : &call->left))++;
+	sct_stats_count(done ? counter : STATS_MAINTENANCE_PARTITIONS_LEFT);
+}
 
 /*
  * The snapshot that CALL runs under is not ours to pop, and is gone with the
@@ -290,10 +306,8 @@ partition_ahead(TimestampTz start, Maintenance *call)
 	}
 	else if (latest < start)
 	{
-		if (sct_lock_attempt(partition_make, &partition, LOCK_WAIT))
-			call->made++;
-		else
-			call->left++;
+		count_partition(sct_lock_attempt(partition_make, &partition, LOCK_WAIT),
+						&call->made, STATS_MAINTENANCE_PARTITIONS_MADE, call);
 	}
 	sct_query_end(&scope);
 	return go_on;
@@ -348,8 +362,9 @@ delete_families(Maintenance *call)
 		sct_query_end(&scope);
 
 		call->families += deleted;
+		sct_stats_add(STATS_MAINTENANCE_FAMILIES_DELETED, deleted);
 		if (deleted > 0 && call->families % (100 * FAMILIES_PER_BATCH) == 0)
-			ereport(INFO,
+			ereport(report_level(),
 					(errmsg("deleted %lld expired token families so far",
 							(long long) call->families)));
 	} while (deleted == FAMILIES_PER_BATCH);
@@ -363,10 +378,8 @@ drop_one(const char *statements, Maintenance *call)
 	QueryScope	scope;
 
 	sct_query_begin(&scope);
-	if (sct_lock_attempt(run_statements, statements, LOCK_WAIT))
-		call->dropped++;
-	else
-		call->left++;
+	count_partition(sct_lock_attempt(run_statements, statements, LOCK_WAIT),
+					&call->dropped, STATS_MAINTENANCE_PARTITIONS_DROPPED, call);
 	sct_query_end(&scope);
 }
 
@@ -458,11 +471,13 @@ sctoken_maintain(PG_FUNCTION_ARGS)
 		!drop_partitions(&call))
 		ereport(NOTICE,
 				(errmsg("another session is running sctoken.maintain()")));
+	else
+		sct_stats_count(STATS_MAINTENANCE_RUNS);
 	transaction_end(&call);
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 
-	ereport(INFO,
+	ereport(report_level(),
 			(errmsg("event partitions: %d made, %d dropped, %d left to the next call; expired token families: %lld deleted",
 					call.made, call.dropped, call.left, (long long) call.families)));
 	PG_RETURN_VOID();

@@ -91,6 +91,8 @@ examine_proof(Presented *presented, const Policy *policy,
 		policy->require_nonce : sct_nonce_is_required();
 	verdict = sct_dpop_check_examine(presented->proof);
 	presented->next_nonce = presented->proof->next_nonce;
+	if (verdict != SCT_OK)
+		sct_dpop_call_count(&presented->proof->call, verdict);
 	return !proof_failed(verdict, outcome, reason) &&
 		add_member(presented, BINDING_JKT, presented->proof->call.proof->jkt,
 				   outcome, reason);
@@ -114,6 +116,11 @@ sct_presented_examine(Presented *presented, const Policy *policy,
 bool
 sct_presented_record(Presented *presented, Outcome *outcome, const char **reason)
 {
-	return presented->proof == NULL ||
-		!proof_failed(sct_dpop_check_record(presented->proof), outcome, reason);
+	SctReason	verdict;
+
+	if (presented->proof == NULL)
+		return true;
+	verdict = sct_dpop_check_record(presented->proof);
+	sct_dpop_call_count(&presented->proof->call, verdict);
+	return !proof_failed(verdict, outcome, reason);
 }

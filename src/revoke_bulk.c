@@ -22,6 +22,7 @@
 #include "lock.h"
 #include "query.h"
 #include "revoke_bulk.h"
+#include "stats.h"
 #include "transaction.h"
 
 /* The first parameters of each statement */
@@ -141,6 +142,7 @@ revoke_rows(PreparedQuery *query, Datum *values, const char *nulls, uint64 *coun
 		return false;
 	if (*count > 0)
 		sct_transaction_revoked();
+	sct_stats_add(STATS_FAMILIES_REVOKED, *count);
 	return true;
 }
 
@@ -280,8 +282,9 @@ sct_revoke_subject_client(const text *subject, const text *client_id,
 	if (!revoke_rows(&subject_query, values, NULL, &others))
 		return false;
 
-	/* the one that was reused is not counted, but revoked in any case */
+	/* the one that was reused is not among the others, but revoked in any case */
 	sct_transaction_revoked();
+	sct_stats_count(STATS_FAMILIES_REVOKED);
 	sct_announce_call("revoke_subject_client");
 	return true;
 }
@@ -306,6 +309,7 @@ sct_revoke_surplus(const text *subject, const text *client_id,
 	rows = SPI_tuptable;
 	if (count > 0)
 		sct_transaction_revoked();
+	sct_stats_add(STATS_FAMILIES_REVOKED, count);
 	for (uint64 i = 0; i < count; i++)
 	{
 		bool		isnull;

@@ -18,6 +18,7 @@
 #include "announce.h"
 #include "argument.h"
 #include "query.h"
+#include "stats.h"
 #include "transaction.h"
 
 /* The event is of no family: the nil UUID (RFC 9562 5.9). */
@@ -57,6 +58,7 @@ sctoken_revoke_client(PG_FUNCTION_ARGS)
 	sct_transaction_revoked();
 	(void) sct_query_run(&move_query, values, NULL);
 	result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	sct_stats_count(STATS_CLIENTS_REVOKED);
 	sct_announce_call("revoke_client");
 	sct_query_end(&scope);
 	return result;

@@ -22,6 +22,7 @@
 #include "query.h"
 #include "revoke_bulk.h"
 #include "scope.h"
+#include "stats.h"
 #include "transaction.h"
 
 /* Arguments, as in the SQL script */
@@ -336,6 +337,10 @@ reuse(Use *use, const char *reason)
 		  sct_revoke_subject_client(use->family.subject, use->client_id,
 									&use->family_id)))
 		return fail(use, OUTCOME_BUSY, "lock");
+
+	/* whoever comes with the immediate predecessor may have meant a retry */
+	if (use->token.generation == use->family.generation - 1)
+		sct_stats_count(STATS_RETRIES_REFUSED);
 
 	event_fill(use, &event, "reuse_detected", reason);
 	event.distance = use->family.generation - use->token.generation;

@@ -171,7 +171,8 @@ file_load(FileSecret *file_secrets)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
 				 errmsg("key id %d is that of one secret in the file that sctoken.secret_file names and of another in table \"%s\"",
-						conflict, "sctoken.server_secret")));
+						conflict, "sctoken.server_secret"),
+				 errhint("Write the secret of the table into the file under this key id, or give that of the file another one.")));
 }
 
 static void

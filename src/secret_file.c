@@ -79,7 +79,8 @@ check_permissions(const struct stat *st)
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIG_FILE_ERROR),
-				 errmsg("the file that sctoken.secret_file names must be owned by the database user or root")));
+				 errmsg("the file that sctoken.secret_file names must be owned by the database user or root"),
+				 errhint("Change its owner with chown.")));
 	if ((st->st_uid == geteuid() && (st->st_mode & (S_IRWXG | S_IRWXO)) != 0) ||
 		(st->st_uid != geteuid() &&
 		 (st->st_mode & (S_IWGRP | S_IXGRP | S_IRWXO)) != 0))
@@ -254,7 +255,8 @@ fault_report(FileFault fault, int line_no)
 			ereport(ERROR,
 					(errcode(ERRCODE_CONFIG_FILE_ERROR),
 					 errmsg("line %d of the file that sctoken.secret_file names has a key id for the second time",
-							line_no)));
+							line_no),
+					 errhint("Each secret has a key id of its own, also one that is no longer current.")));
 			break;
 		case FILE_TWO_CURRENT:
 			ereport(ERROR,

@@ -4,7 +4,7 @@
  *
  * Preloaded, the module asks for its shared memory as the server starts.  Loaded
  * later, it takes it from the room that PostgreSQL leaves for such small areas:
- * some hundred bytes of 100 kB.
+ * less than 1 kB of 100.
  */
 #include "sctoken.h"
 
@@ -46,6 +46,15 @@ static const char *const counter_names[] = {
 #undef X
 #define X(symbol, word, error) [STATS_##symbol] = "outcome_" word,
 	GRANT_OUTCOMES(X)
+#undef X
+	[STATS_PROOF_ACCEPTED] = "proof_accepted",
+#define X(symbol, word, error) [STATS_PROOF_##symbol] = "proof_" word,
+	SCT_PROOF_REASONS(X)
+#undef X
+	[STATS_CERTIFICATE_ACCEPTED] = "certificate_accepted",
+	[STATS_CERTIFICATE_SCT_MISSING] = "certificate_missing",
+#define X(symbol, word, error) [STATS_CERTIFICATE_##symbol] = "certificate_" word,
+	SCT_CERTIFICATE_REASONS(X)
 #undef X
 };
 
@@ -107,6 +116,70 @@ void
 sct_stats_add(StatsCounter which, uint64 n)
 {
 	(void) pg_atomic_fetch_add_u64(&area->counters[which], (int64) n);
+}
+
+void
+sct_stats_count_proof(SctReason verdict)
+{
+	switch (verdict)
+	{
+		case SCT_OK:
+			sct_stats_count(STATS_PROOF_ACCEPTED);
+			break;
+#define X(symbol, word, error) \
+		case symbol: \
+			sct_stats_count(STATS_PROOF_##symbol); \
+			break;
+			SCT_PROOF_REASONS(X)
+#undef X
+		default:
+			break;
+	}
+}
+
+void
+sct_stats_count_certificate(SctReason verdict)
+{
+	switch (verdict)
+	{
+		case SCT_OK:
+			sct_stats_count(STATS_CERTIFICATE_ACCEPTED);
+			break;
+		case SCT_MISSING:
+			sct_stats_count(STATS_CERTIFICATE_SCT_MISSING);
+			break;
+#define X(symbol, word, error) \
+		case symbol: \
+			sct_stats_count(STATS_CERTIFICATE_##symbol); \
+			break;
+			SCT_CERTIFICATE_REASONS(X)
+#undef X
+		default:
+			break;
+	}
+}
+
+/*
+ * What a clock that goes right gives is near: iat is of whole seconds, rounded
+ * down by most clients, and a proof takes a while to arrive.
+ */
+void
+sct_stats_count_iat(int64 age)
+{
+	if (age > 60 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_BEHIND_60S);
+	else if (age > 30 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_BEHIND_30S);
+	else if (age > 5 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_BEHIND_5S);
+	else if (age >= -2 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_NEAR);
+	else if (age >= -10 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_AHEAD_2S);
+	else if (age >= -60 * USECS_PER_SEC)
+		sct_stats_count(STATS_IAT_AHEAD_10S);
+	else
+		sct_stats_count(STATS_IAT_AHEAD_60S);
 }
 
 Datum

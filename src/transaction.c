@@ -145,7 +145,8 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 			if (locked)
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot PREPARE a transaction that has used refresh tokens or DPoP proofs")));
+						 errmsg("cannot PREPARE a transaction that has used refresh tokens or DPoP proofs"),
+						 errhint("COMMIT it, before the client is answered.")));
 			break;
 
 		case XACT_EVENT_PRE_COMMIT:

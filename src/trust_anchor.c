@@ -137,7 +137,8 @@ fill_store(SctX509Store *store)
 			ereport(ERROR,
 					(errcode(ERRCODE_DATA_CORRUPTED),
 					 errmsg("table \"%s\" has a row that cannot be read",
-							"sctoken.trust_anchor")));
+							"sctoken.trust_anchor"),
+					 errhint("Delete the rows of the set, and insert its CAs and CRLs again.")));
 	}
 }
 

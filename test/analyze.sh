@@ -48,7 +48,7 @@ with_scan_build()
 {
 	mkdir -p "$folder" &&
 		"$(newest scan-build)" --status-bugs -o "$folder/reports" \
-			--use-cc="$(newest clang)" make -C "$folder" -f "$PWD/Makefile" \
+			--use-cc="$(newest clang)" make -s -C "$folder" -f "$PWD/Makefile" \
 			-j "$(nproc)" PG_CONFIG="$pg_config" PG_CFLAGS=-Wno-everything
 }
 

@@ -349,7 +349,7 @@ shown_settings_are_tested()
 
 shell_scripts()
 {
-	find test .ci -name '*.sh' -o -path .ci/run
+	find test .ci examples -name '*.sh' ! -path '*/node_modules/*' -o -path .ci/run
 }
 
 shell_scripts_parse()
@@ -394,8 +394,8 @@ lines_end_cleanly()
 {
 	local files
 
-	mapfile -t files < <(find Makefile sctoken.control META.json .ci sql src \
-		test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
+	mapfile -t files < <(find Makefile sctoken.control META.json .ci examples \
+		sql src test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
 		! -name '*.[oa]' ! -name '*.so' ! -name '*.patch' \
 		-exec grep -lI . {} +)
 	matches '[[:blank:]]+$' "${files[@]}"

@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds|analyze|fuzz|campaign|campaign-controls|faults
+# usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -16,15 +16,17 @@
 #	TMPDIR			where to make the work folder; default: /tmp
 #	KEEP=1			keep the work folder, and say where it is
 #	STEPS			which steps of make test to take; default: all of
-#					"unit regress isolation tap interop gates server"
+#					"unit regress isolation tap interop examples gates server"
+#	BROWSER=1		test the page of an example in Chromium, which is unpacked (98 MB)
 #	ROTATIONS, KILLS, CLIENTS, SEED
 #					of make campaign, see test/campaign/campaign.pl
 #	FAULTS			which of test/faults make faults is to take; default: all
-#	SECONDS_EACH	how long make fuzz runs each of its harnesses (60), or
-#					make bench makes each measurement (1)
+#	SECONDS_EACH	how long make fuzz runs a harness (60), or
+#					make bench makes a measurement (1)
 #	JOBS			how many harnesses make fuzz runs at a time; default: one for
 #					each core
 #	BENCH_RESULTS	where make bench leaves its files; default: results
+#	BENCH_CONF		lines of postgresql.conf for its server; default: none
 #	ONLY and more	of make bench: see test/bench/run.sh
 set -eu -o pipefail
 
@@ -114,6 +116,8 @@ missing_packages()
 	esac
 	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
 	[ "$command" != faults ] || command -v patch >/dev/null || echo patch
+	[ "$command" != valgrind ] || command -v valgrind >/dev/null ||
+		printf '%s\n' valgrind libc6-dbg
 	case $command in
 		builds | analyze | fuzz) missing_clang ;;
 	esac
@@ -331,8 +335,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds | analyze | fuzz | campaign | campaign-controls | faults) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds|analyze|fuzz|campaign|campaign-controls|faults" ;;
+	test | demo | bench | builds | analyze | fuzz | valgrind | campaign | campaign-controls | faults) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

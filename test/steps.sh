@@ -135,6 +135,9 @@ build_driver()
 		-I"$(pg_config --includedir)" -L"$(pg_config --libdir)" -lpq -lcrypto
 }
 
+# For make bench: PostgreSQL as it comes, but for what the caller says.
+printf '%s\n' "${BENCH_CONF:-}" >"$work/bench.conf"
+
 # start_server CONFIGURATION: for the user alone, and for nobody on the network.
 start_server()
 {
@@ -170,6 +173,7 @@ run_step()
 		isolation) step isolation make installcheck REGRESS= TAP_TESTS= ;;
 		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS=-v ;;
 		interop) step interop test/interop/run.sh ;;
+		examples) step examples test/examples/run.sh ;;
 		gates) step gates test/gates.sh sctoken.so ;;
 		server) step server server_unharmed ;;
 		*) step "$1" false ;;
@@ -229,13 +233,13 @@ case $command in
 esac
 case $command in
 	campaign*) ;;						# has servers of its own
-	bench) prepare start start_server /dev/null ;;	# PostgreSQL as it comes
+	bench) prepare start start_server "$work/bench.conf" ;;
 	*) prepare start start_server test/sctoken.conf ;;
 esac
 
 case $command in
 	test)
-		for name in ${STEPS:-unit regress isolation tap interop gates server}; do
+		for name in ${STEPS:-unit regress isolation tap interop examples gates server}; do
 			run_step "$name"
 		done
 		summary
@@ -247,6 +251,10 @@ case $command in
 	analyze)
 		make -s clean
 		step analyze test/analyze.sh "$work/analyze"
+		summary
+		;;
+	valgrind)
+		step valgrind make -C test/unit valgrind PROVE_FLAGS="-v -j$(nproc)"
 		summary
 		;;
 	fuzz)

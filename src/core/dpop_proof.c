@@ -215,6 +215,8 @@ check_signature(const char *text, const SctJwsParts *parts,
 	size_t		signature_len;
 	SctReason	reason;
 
+	proof->has_key = true;
+	proof->key_found = cached;
 	reason = sct_base64url_decode(parts->signature, parts->signature_len,
 								  proof->signature, &signature_len);
 	if (reason != SCT_OK)
@@ -254,6 +256,7 @@ sct_dpop_verify(const char *proof, size_t len, const SctDpopRequest *request,
 
 	result->has_alg = false;
 	result->has_iat = false;
+	result->has_key = false;
 
 	if (proof == NULL)
 		return SCT_MISSING;

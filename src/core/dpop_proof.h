@@ -36,7 +36,8 @@ typedef struct SctDpopRequest
 
 /*
  * What a proof says.  Pointers go into space.  After a refusal alg and iat are
- * set when has_alg and has_iat say so, unverified; the rest must not be read.
+ * set when has_alg and has_iat say so, unverified, and key_found when has_key
+ * does; the rest must not be read.
  */
 typedef struct SctDpopProof
 {
@@ -44,6 +45,8 @@ typedef struct SctDpopProof
 	SctAlg		alg;
 	bool		has_iat;
 	int64		iat;
+	bool		has_key;		/* the signature was looked at */
+	bool		key_found;		/* in the key cache */
 	SctJwk		jwk;
 	char		jkt[SCT_THUMBPRINT_LEN];
 	const char *jti;

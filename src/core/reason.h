@@ -10,9 +10,13 @@
 #ifndef SCT_REASON_H
 #define SCT_REASON_H
 
-/* X(symbol, word, OAuth error code that an AS or RS answers with) */
-#define SCT_REASONS(X) \
-	X(SCT_OK, NULL, NULL) \
+/*
+ * X(symbol, word, OAuth error code that an AS or RS answers with), by what was
+ * judged.  sctoken.stats counts the reasons of proofs and certificates.
+ */
+
+/* A DPoP proof */
+#define SCT_PROOF_REASONS(X) \
 	/* the proof as a compact JWS (RFC 7515 7.1) and its JSON */ \
 	X(SCT_MISSING, "missing", "invalid_dpop_proof") \
 	X(SCT_TOO_LONG, "too_long", "invalid_dpop_proof") \
@@ -52,17 +56,13 @@
 	X(SCT_HEADER_COUNT, "header_count", "invalid_dpop_proof") \
 	/* what the proof is held against */ \
 	X(SCT_ACCESS_TOKEN, "access_token", "invalid_token") \
-	X(SCT_JKT, "jkt", "invalid_token") \
-	/* a refresh token as text (doc/tokens.md) */ \
-	X(SCT_TOKEN_FORMAT, "format", "invalid_grant") \
-	X(SCT_TOKEN_CHECKSUM, "checksum", "invalid_grant") \
-	X(SCT_TOKEN_MAC, "mac", "invalid_grant") \
-	/* a client certificate (RFC 8705) */ \
+	X(SCT_JKT, "jkt", "invalid_token")
+
+/* A client certificate (RFC 8705); SCT_MISSING is one of its reasons too */
+#define SCT_CERTIFICATE_REASONS(X) \
 	X(SCT_CERTIFICATE, "certificate", "invalid_client") \
 	X(SCT_NAME_SYNTAX, "name_syntax", "invalid_client_metadata") \
 	X(SCT_NAME, "name", "invalid_client") \
-	X(SCT_X5C, "x5c", "invalid_client_metadata") \
-	X(SCT_X5C_KEY, "x5c_key", "invalid_client_metadata") \
 	X(SCT_DISABLED, "disabled", "invalid_client") \
 	X(SCT_NOT_REGISTERED, "not_registered", "invalid_client") \
 	X(SCT_REGISTRATION_DATES, "registration_dates", "invalid_client") \
@@ -80,7 +80,19 @@
 	X(SCT_REVOKED, "revoked", "invalid_client") \
 	X(SCT_CRL_MISSING, "crl_missing", "invalid_client") \
 	X(SCT_CRL_EXPIRED, "crl_expired", "invalid_client") \
-	X(SCT_CHAIN, "chain", "invalid_client") \
+	X(SCT_CHAIN, "chain", "invalid_client")
+
+#define SCT_REASONS(X) \
+	X(SCT_OK, NULL, NULL) \
+	SCT_PROOF_REASONS(X) \
+	SCT_CERTIFICATE_REASONS(X) \
+	/* a refresh token as text (doc/tokens.md) */ \
+	X(SCT_TOKEN_FORMAT, "format", "invalid_grant") \
+	X(SCT_TOKEN_CHECKSUM, "checksum", "invalid_grant") \
+	X(SCT_TOKEN_MAC, "mac", "invalid_grant") \
+	/* keys that a client registers */ \
+	X(SCT_X5C, "x5c", "invalid_client_metadata") \
+	X(SCT_X5C_KEY, "x5c_key", "invalid_client_metadata") \
 	/* a Token Binding message (RFC 8471 4.2, RFC 8473 2) */ \
 	X(SCT_NOT_NEGOTIATED, "not_negotiated", "invalid_request") \
 	X(SCT_PROVIDED_COUNT, "provided_count", "invalid_request") \

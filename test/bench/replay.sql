@@ -43,11 +43,11 @@ BEGIN
 END $$;
 
 -- Records of other proofs of that time, which live as long; they are only written.
-CREATE PROCEDURE bench.fill_records(count bigint, iat integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.fill_records(first bigint, last bigint, iat integer) LANGUAGE plpgsql AS $$
 DECLARE
     bucket integer := generation % 3 FROM sctoken.dpop_replay_store WHERE store = 'logged';
 BEGIN
     EXECUTE format('INSERT INTO sctoken.dpop_replay_logged_%s
-        SELECT sha256(i::text::bytea), to_timestamp(%s), %s FROM generate_series(1, %s) AS i',
-        bucket, iat + 71, bucket, count);
+        SELECT sha256(i::text::bytea), to_timestamp(%s), %s FROM generate_series(%s, %s) AS i',
+        bucket, iat + 71, bucket, first, last);
 END $$;

@@ -393,20 +393,28 @@ proof_make(const char *jti, int subject, bool stranger, bool api, Proof *proof)
 	Claims		claims = {
 		.htm = api ? "GET" : "POST",
 		.htu = api ? API_URL : TOKEN_URL,
-		.jti = jti,
-		.iat = (long long) time(NULL)
+		.jti = jti
 	};
-	BIO		   *text = proof_new(key_of[stranger ? subject_count : subject], &claims);
+	int64_t	made_at;
+	BIO		   *text;
 	char	   *bytes;
-	long		len = BIO_get_mem_data(text, &bytes);
+	long		len;
 
+	/* the same moment by both clocks, also where a client waits for a processor */
+	do
+	{
+		made_at = now_us();
+		claims.iat = (long long) time(NULL);
+	} while (now_us() - made_at > 1000);
+	text = proof_new(key_of[stranger ? subject_count : subject], &claims);
+	len = BIO_get_mem_data(text, &bytes);
 	if (len >= PROOF_MAX || strlen(jti) >= NAME_MAX_LEN)
 		die("a proof is too long");
 	memset(proof, 0, sizeof(Proof));
 	strcpy(proof->jti, jti);
 	proof->subject = subject;
 	proof->api = api;
-	proof->made_at = now_us();
+	proof->made_at = made_at;
 	memcpy(proof->text, bytes, (size_t) len);
 	BIO_free(text);
 

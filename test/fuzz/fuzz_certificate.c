@@ -366,10 +366,13 @@ check_info(SctX509 *x509)
 static SctReason
 verify(SctX509Store *by, SctX509 *x509, SctX509 *const *chain, int count)
 {
-	SctReason	reason = sct_x509_store_verify(by, x509, chain, count, AT);
+	bool		used[SCT_X509_MAX_CHAIN] = {false};
+	bool		used_again[SCT_X509_MAX_CHAIN] = {false};
+	SctReason	reason = sct_x509_store_verify(by, x509, chain, count, AT, used);
 
 	if (same_now)
-		must(sct_x509_store_verify(by, x509, chain, count, AT) == reason,
+		must(sct_x509_store_verify(by, x509, chain, count, AT, used_again) == reason &&
+			 memcmp(used, used_again, sizeof(used)) == 0,
 			 "a verdict on a chain is the same each time");
 	return reason;
 }

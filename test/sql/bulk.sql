@@ -60,6 +60,12 @@ BEGIN;
 SELECT log_in();
 SELECT sctoken.revoke_session('s1', 'logged out'), sctoken.introspect(token) -> 'active' AS active, (sctoken.rotate(token, 'app')).outcome FROM held WHERE n = 1;
 ROLLBACK;
+-- And what the statement itself has changed counts for the calls in it.
+BEGIN;
+SELECT log_in();
+WITH revoked AS (UPDATE sctoken.family AS f SET revoked_at = clock_timestamp() FROM held WHERE f.id = family_id AND n = 1 RETURNING token)
+SELECT sctoken.introspect(token) FROM revoked;
+ROLLBACK;
 -- A family that is issued later lives, with the same grant, session, subject and key.
 SELECT outcome, sctoken.family_active(family_id) FROM sctoken.issue('app', 'bob', cnf => :'certificate', session_id => 's2', grant_id => 'g1');
 -- Rolled back, nothing was revoked.

@@ -4,11 +4,13 @@ CREATE ROLE regress_sctoken_as;
 CREATE ROLE regress_sctoken_rs;
 CREATE ROLE "regress sctoken auditor";
 CREATE ROLE regress_sctoken_operator;
+CREATE ROLE regress_sctoken_monitor;
 CREATE ROLE regress_sctoken_nobody;
 SELECT sctoken.grant_to('regress_sctoken_as', 'authorization_server');
 SELECT sctoken.grant_to('regress_sctoken_rs', 'resource_server');
 SELECT sctoken.grant_to('"regress sctoken auditor"', 'auditor');
 SELECT sctoken.grant_to('regress_sctoken_operator', 'operator');
+SELECT sctoken.grant_to('regress_sctoken_monitor', 'monitor');
 -- Again is no error, and grants nothing twice.
 SELECT array_agg(a ORDER BY a::text) AS acl FROM pg_proc, unnest(proacl) AS a WHERE oid = 'sctoken.introspect'::regproc \gset
 SELECT sctoken.grant_to('regress_sctoken_rs', 'resource_server');
@@ -47,7 +49,7 @@ BEGIN
     END;
 END $$;
 CREATE TEMP TABLE duty (n integer, word text, role text);
-INSERT INTO duty VALUES (1, 'as', 'regress_sctoken_as'), (2, 'rs', 'regress_sctoken_rs'), (3, 'auditor', 'regress sctoken auditor'), (4, 'operator', 'regress_sctoken_operator'), (5, 'public', 'regress_sctoken_nobody');
+INSERT INTO duty VALUES (1, 'as', 'regress_sctoken_as'), (2, 'rs', 'regress_sctoken_rs'), (3, 'auditor', 'regress sctoken auditor'), (4, 'operator', 'regress_sctoken_operator'), (5, 'monitor', 'regress_sctoken_monitor'), (6, 'public', 'regress_sctoken_nobody');
 
 -- Functions; their arguments are nulls that the planner does not know of, or it would leave out the call.
 SELECT routine, array_agg(word ORDER BY n) FILTER (WHERE may(role, call)) AS callable_by
@@ -100,6 +102,6 @@ INSERT INTO sctoken.client_policy (client_id, enabled) VALUES ('app', false);
 SELECT (sctoken.effective_policy('app')).enabled;
 RESET ROLE;
 SELECT outcome FROM sctoken.rotate(:'t2', 'app');
-DROP OWNED BY regress_sctoken_as, regress_sctoken_rs, "regress sctoken auditor", regress_sctoken_operator, regress_sctoken_nobody;
-DROP ROLE regress_sctoken_as, regress_sctoken_rs, "regress sctoken auditor", regress_sctoken_operator, regress_sctoken_nobody;
+DROP OWNED BY regress_sctoken_as, regress_sctoken_rs, "regress sctoken auditor", regress_sctoken_operator, regress_sctoken_monitor, regress_sctoken_nobody;
+DROP ROLE regress_sctoken_as, regress_sctoken_rs, "regress sctoken auditor", regress_sctoken_operator, regress_sctoken_monitor, regress_sctoken_nobody;
 DROP FUNCTION may;

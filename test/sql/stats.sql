@@ -15,7 +15,7 @@ BEGIN
 END $$;
 CREATE FUNCTION alive(uuid) RETURNS boolean LANGUAGE sql AS $$ SELECT revoked_at IS NULL FROM sctoken.family WHERE id = $1 $$;
 
--- There is a counter for each outcome; all count since the same time.
+-- There is a counter for each outcome and each verdict; all count since the same time.
 SELECT counter FROM sctoken.stats ORDER BY counter COLLATE "C";
 SELECT count(DISTINCT since), min(since) < clock_timestamp() AS past, min(value) >= 0 AS counts FROM sctoken.stats;
 
@@ -32,11 +32,20 @@ SELECT refresh_token AS r1 FROM sctoken.issue('retry', 'alice') \gset
 SELECT outcome FROM sctoken.rotate(:'r1', 'retry');
 SELECT outcome FROM sctoken.rotate(:'r1', 'retry');
 SELECT counted();
--- Introspection, errors and revocation by hand do not.
+-- Introspection and errors do not.
 SELECT sctoken.introspect(:'t2') -> 'active' AS active;
 SELECT sctoken.rotate(:'t2', NULL);
-SELECT sctoken.revoke(:'r1', 'retry');
 SELECT counted();
+-- A family that is revoked counts once, however it is; a client does, whatever the number of its families.
+SELECT sctoken.revoke(:'r1', 'retry'), sctoken.revoke(:'r1', 'retry');
+SELECT counted();
+SELECT count(*) FROM generate_series(1, 3) AS n, sctoken.issue('bulk', 'carol', session_id => 's' || n);
+SELECT counted();
+SELECT sctoken.revoke_session('s1', 'test'), sctoken.revoke_subject('carol', 'test'), sctoken.revoke_subject('carol', 'test');
+SELECT counted();
+SELECT sctoken.revoke_client('bulk', 'test') IS NOT NULL AS revoked;
+SELECT counted();
+DELETE FROM sctoken.client_policy WHERE client_id = 'bulk';
 SELECT sctoken.rotate_secret() IS NOT NULL AS rotated;
 SELECT counted();
 
@@ -137,6 +146,69 @@ SELECT outcome FROM sctoken.rotate(:'t1', 'lenient');
 BEGIN;
 SELECT outcome FROM sctoken.rotate(:'t1', 'lenient');
 ROLLBACK;
+SELECT counted();
+
+-- A retry that is refused is reuse, of the immediate predecessor; with revoke_subject_client each family of it is revoked.
+SET client_min_messages = error;
+UPDATE sctoken.client_policy SET on_reuse = 'revoke_subject_client' WHERE client_id = 'lenient';
+SELECT count(*) FROM generate_series(1, 2) AS n, sctoken.issue('lenient', 'dora', session_id => 's' || n);
+SELECT refresh_token AS t1 FROM sctoken.issue('lenient', 'dora') \gset
+SELECT refresh_token AS t2 FROM sctoken.rotate(:'t1', 'lenient') \gset
+SELECT counted();
+SELECT outcome, reason FROM sctoken.rotate(:'t1', 'lenient');
+SELECT counted();
+RESET client_min_messages;
+
+-- Every verdict of the vectors on a proof counts once, by its reason, and so does the key of each signature that was looked at.
+\set cases `cat "$PG_ABS_SRCDIR"/vectors/dpop/dpop_cases.json`
+SET sctoken.dpop_algs = 'ES256,ES384,ES512,PS256,PS384,PS512,RS256,RS384,RS512,EdDSA,Ed25519,Ed448';
+CREATE TEMP TABLE verdict AS
+SELECT coalesce(v.reason, 'accepted') AS verdict
+  FROM json_array_elements(:'cases'::json -> 'cases') AS c,
+       sctoken.dpop_verify(c ->> 'proof', c #>> '{request,htm}', c #>> '{request,htu}', c #>> '{request,access_token}', c #>> '{request,expected_jkt}',
+                           at => to_timestamp((c #>> '{request,now}')::numeric)) AS v;
+SELECT count(*) > 100 AS many, count(DISTINCT verdict) > 20 AS of_many_kinds FROM verdict;
+CREATE TEMP VIEW difference AS SELECT s.counter, s.value - b.value AS value FROM sctoken.stats s JOIN before b USING (counter) WHERE s.value <> b.value;
+SELECT coalesce('proof_' || v.verdict, d.counter) AS counter, v.count, d.value
+  FROM (SELECT verdict, count(*) FROM verdict GROUP BY verdict) AS v
+  FULL JOIN (SELECT * FROM difference WHERE counter ~ '^proof_') AS d ON d.counter = 'proof_' || v.verdict
+ WHERE v.count IS DISTINCT FROM d.value;
+SELECT sum(value) = (SELECT count(*) FROM verdict WHERE verdict IN ('accepted', 'iat_past', 'iat_future')) AS iat FROM difference WHERE counter ~ '^iat_';
+SELECT sum(value) = (SELECT count(*) FROM verdict WHERE verdict IN ('accepted', 'signature', 'jkt', 'key')) AS keys FROM difference WHERE counter ~ '^key_cache_';
+SELECT counted() IS NOT NULL AS counted;
+-- The whole check counts once, too: accepted, and replayed; without a look at the clock then, which is not what was wrong.
+SELECT c ->> 'proof' AS proof FROM json_array_elements(:'cases'::json -> 'cases') AS c WHERE c ->> 'id' = 'PA001' \gset
+SELECT reason FROM sctoken.dpop_check(:'proof', 'POST', 'https://server.example.com/token', server => 'stats', require_nonce => false, at => to_timestamp(1700000000));
+SELECT counted();
+SELECT reason FROM sctoken.dpop_check(:'proof', 'POST', 'https://server.example.com/token', server => 'stats', require_nonce => false, at => to_timestamp(1700000000));
+SELECT counted();
+SELECT reason FROM sctoken.dpop_check_headers(ARRAY[:'proof', :'proof'], 'POST', 'https://server.example.com/token');
+SELECT counted();
+-- As an argument of issue and rotate it counts when it is refused or recorded, not when something else is wrong.
+SELECT outcome, reason FROM sctoken.issue('app', 'alice', dpop_proof => :'proof', htu => 'https://server.example.com/token');
+SELECT counted();
+-- How far iat lies from the clock.
+SELECT offset_, (SELECT reason FROM sctoken.dpop_verify(:'proof', 'POST', 'https://server.example.com/token', max_age => '10 min', future_skew => '1 min', at => to_timestamp(1700000000) + offset_)), counted()
+  FROM unnest('{0, 5 s, 5.000001 s, 30 s, 31 s, 60 s, 61 s, 601 s, -2 s, -2.000001 s, -10 s, -11 s, -60 s, -61 s}'::interval[]) AS offset_;
+RESET sctoken.dpop_algs;
+
+-- Verdicts on certificates.
+\set pem `cat "$PG_ABS_SRCDIR"/vectors/mtls/pki/selfsigned.pem`
+SELECT sctoken.certificate_from_header(:'pem', 'pem') AS certificate \gset
+SELECT reason FROM sctoken.certificate_authenticate('app', NULL);
+SELECT counted();
+SELECT reason FROM sctoken.certificate_authenticate('app', 'nonsense');
+SELECT counted();
+SELECT reason FROM sctoken.certificate_authenticate('app', :'certificate');
+SELECT counted();
+INSERT INTO sctoken.client_certificate (client_id, thumbprint, check_validity) VALUES ('app', sctoken.certificate_thumbprint(:'certificate'), false);
+SELECT valid FROM sctoken.certificate_authenticate('app', :'certificate');
+SELECT counted();
+DELETE FROM sctoken.client_certificate;
+
+-- Maintenance counts what it does, and that it came to its end.
+UPDATE sctoken.family SET expires_at = clock_timestamp() WHERE subject IN ('carol', 'dora');
+CALL sctoken.maintain();
 SELECT counted();
 
 -- Nobody sees the counters who was not granted that.

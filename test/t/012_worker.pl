@@ -107,6 +107,7 @@ is( $node->safe_psql('second', 'SELECT DISTINCT type, path, query FROM public.ru
 ok($node->poll_query_until('real',
 		"SELECT count(*) > 1 FROM pg_inherits WHERE inhparent = 'sctoken.event'::regclass"),
 	"the extension's own procedure makes partitions");
+ok($node->wait_for_log(qr/LOG:  event partitions: \d made, 0 dropped/), '... and the log has what it did');
 is($node->safe_psql($_, 'SELECT count(*) FROM public.run'),
 	0, "$_: a procedure that is not the extension's is not run")
   foreach 'stranger', 'postgres';

@@ -7,16 +7,17 @@ use strict;
 use warnings;
 use File::Basename;
 use FindBin;
+use lib $FindBin::RealBin;
 use IO::Select;
 use IO::Socket::INET;
 use IPC::Run;
 use MIME::Base64 qw(encode_base64url);
+use Packages;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $configurations = "$FindBin::RealBin/../proxies";
-my $unpacked = $ENV{PACKAGES} // '';
 my $patience = $PostgreSQL::Test::Utils::timeout_default;
 my $dir = PostgreSQL::Test::Utils::tempdir;
 
@@ -67,34 +68,7 @@ my @proxies = (
 		refused => {}
 	});
 
-# The file of a program: installed, or else unpacked.
-sub find_program
-{
-	my ($name) = @_;
-	my @folders = (split(/:/, $ENV{PATH}), '/usr/local/sbin', '/usr/sbin', "$unpacked/usr/sbin");
-
-	return (grep { -x } map { "$_/$name" } @folders)[0];
-}
-
-sub not_found
-{
-	return grep { !defined find_program($_->{program}) } @proxies;
-}
-
-my $output = '';
-IPC::Run::run(
-	[
-		"$FindBin::RealBin/../unpack_packages.sh", $unpacked,
-		map { $_->{package} } not_found()
-	],
-	'<', '/dev/null',
-	'>&', \$output) if $unpacked && not_found();
-if (my @missing = map { $_->{program} } not_found())
-{
-	diag $output;
-	die "not found: @missing" if $ENV{CI};
-	plan skip_all => "not found: @missing";
-}
+find_programs(map { $_->{program} => $_->{package} } @proxies);
 
 my (@running, $node);
 $SIG{INT} = $SIG{TERM} = sub { die "SIG$_[0]" };
@@ -304,7 +278,7 @@ SELECT concat_ws(' ', sctoken.thumbprint_from_header($literal, '$format'),
 sub start
 {
 	my ($proxy) = @_;
-	my $program = find_program($proxy->{program});
+	my $program = program_file($proxy->{program});
 	my $modules = dirname(dirname($program)) . '/lib/apache2/modules';
 	my $log = "$dir/$proxy->{program}.out";
 	my $port = $proxy->{port} = PostgreSQL::Test::Cluster::get_free_port();
@@ -317,9 +291,7 @@ sub start
 	$configuration =~ s/\bMODULES\b/$modules/g;
 	append_to_file("$dir/$proxy->{configuration}", $configuration);
 
-	local $ENV{LD_LIBRARY_PATH} =
-	  join(':', glob("$unpacked/lib/*-linux-* $unpacked/usr/lib/*-linux-*"), $ENV{LD_LIBRARY_PATH} // ())
-	  if $unpacked && $program =~ /^\Q$unpacked\E/;
+	local $ENV{LD_LIBRARY_PATH} = program_libraries($program);
 	push @running,
 	  IPC::Run::start([ $program, @{ $proxy->{arguments} } ], '<', '/dev/null', '>&', $log);
 

@@ -16,7 +16,7 @@ plan skip_all => 'PROVER does not name the program of test/client/prover.c'
 plan skip_all => '/proc does not say how much memory a process has'
   unless -r '/proc/self/status' && slurp_file('/proc/self/status') =~ /RssAnon/;
 
-my $rounds = $ENV{SCTOKEN_MEMORY_ROUNDS} || 4000;
+my $rounds = $ENV{SCTOKEN_MEMORY_ROUNDS} || 1500;
 my $size = $rounds < 20000 ? int($rounds / 10) : 2000;	# of a part
 my $keys = 300;		 # more than a session keeps
 my $htu = 'https://as.example/token';

@@ -23,8 +23,9 @@ sub gate
 # wrote to stderr.
 sub race_sessions
 {
-	my ($node, $sessions, $rounds, $script) = @_;
-	my $keeper = $node->background_psql('postgres');
+	my ($node, $sessions, $rounds, $script, $database) = @_;
+	$database //= 'postgres';
+	my $keeper = $node->background_psql($database);
 	my (@harness, @err);
 
 	$keeper->query_safe("SELECT pg_advisory_lock($_)") foreach @$rounds;
@@ -40,7 +41,7 @@ sub race_sessions
 		$err[$session] = '';
 		push @harness,
 		  IPC::Run::start(
-			[ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ],
+			[ 'psql', '-XAtq', '-d', $node->connstr($database), '-f', $file ],
 			'<', '/dev/null',
 			'>', '/dev/null',
 			'2>', \$err[$session],
@@ -50,7 +51,7 @@ sub race_sessions
 	foreach my $round (@$rounds)
 	{
 		$node->poll_query_until(
-			'postgres', qq{
+			$database, qq{
 SELECT count(*) = $sessions FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 1 AND objid = $round AND NOT granted})
 		  or die "the sessions did not gather for round $round";

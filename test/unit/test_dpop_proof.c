@@ -94,10 +94,13 @@ headers(void)
 	header(HEADER, SCT_SIGNATURE, "a header in order leads to the signature");
 	ok(result.has_alg && result.alg == SCT_ALG_EDDSA && result.has_iat &&
 	   result.iat == NOW * SECOND, "alg and iat are told after a refusal");
+	header(HEADER, SCT_SIGNATURE, "it does so again");
+	ok(result.has_key && !result.key_found,
+	   "a key whose signature was wrong is not kept");
 	header("{\"typ\":\"JWT\",\"alg\":\"EdDSA\",\"jwk\":" ED25519_JWK "}",
 		   SCT_TYP, "typ is dpop+jwt");
-	ok(!result.has_alg && !result.has_iat,
-	   "neither alg nor iat is told that was not read");
+	ok(!result.has_alg && !result.has_iat && !result.has_key,
+	   "neither alg nor iat nor a key is told that was not read");
 	header("{\"alg\":\"EdDSA\",\"jwk\":" ED25519_JWK "}", SCT_TYP,
 		   "typ is required");
 	header("{\"typ\":\"DPoP+JWT\",\"alg\":\"EdDSA\",\"jwk\":" ED25519_JWK "}",

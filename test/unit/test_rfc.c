@@ -498,6 +498,8 @@ check_proof(const ProofExample *example)
 	   result.nonce == NULL &&
 	   (result.ath != NULL) == (example->ath != NULL),
 	   "%s says what the RFC says", example->claim);
+	ok(verify(example, &request) == SCT_OK && result.has_key && result.key_found,
+	   "%s finds its key the second time", example->claim);
 	ok(verify_at(example, example->iat + 60) == SCT_OK &&
 	   verify_at(example, example->iat + 61) == SCT_IAT_PAST,
 	   "%s lives for 60 seconds", example->claim);
