@@ -13,6 +13,8 @@
 #	STEPS			steps of make test to take there; default: below
 #	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages
 #	SCTOKEN_VECTORS	folder of test vectors; default: ../shared/vectors
+#	SCTOKEN_DUMPS	folder of dumps, in which each version leaves one and restores those
+#					of earlier ones; default: one that is gone at the end
 #	TMPDIR			where to make the chroots, 0.5 GB each; default: /var/tmp
 #	CHROOTS			folder of chroots that stay there, and are used as they are
 #	CI				an archive that cannot be reached is a failure; without it the
@@ -95,9 +97,9 @@ run_tests()
 	local settings=(STEPS="$steps" PROVE_TESTS="$tests")
 
 	if is_here "$1"; then
-		env "${settings[@]}" test/run.sh test
+		env "${settings[@]}" SCTOKEN_DUMPS="$dumps" test/run.sh test
 	else
-		chroot_run "$chroots/$1" "${settings[@]}" \
+		chroot_run "$chroots/$1" "${settings[@]}" SCTOKEN_DUMPS=/shared/dumps \
 			PG_CONFIG=/usr/lib/postgresql/"$1"/bin/pg_config \
 			SCTOKEN_VECTORS=/shared/vectors /src/test/run.sh test
 	fi
@@ -174,6 +176,9 @@ else
 	tests=$PROVE_TESTS
 fi
 chroot_shared[/shared/vectors]=$vectors
+dumps=$(realpath -m "${SCTOKEN_DUMPS:-$work/dumps}")
+mkdir -p "$dumps" && chmod 1777 "$dumps" || exit 1
+chroot_shared[/shared/dumps]=$dumps
 
 # One chroot is made while another version is tested.
 declare -A maker
