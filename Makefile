@@ -196,6 +196,17 @@ bench-growth:
 lint:
 	@bash '$(top)test/gates.sh'
 
+# In chroots, as root.  VERSIONS: which ones; default: all
+.PHONY: test-matrix test-package dist
+test-matrix:
+	@bash '$(top)test/matrix.sh' $(VERSIONS)
+
+test-package:
+	@bash '$(top)test/package.sh' $(VERSIONS)
+
+dist:
+	@bash '$(top)test/dist.sh'
+
 # What a list above holds, for the scripts: make -s print-REGRESS
 print-%:
 	@echo '$($*)'

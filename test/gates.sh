@@ -245,6 +245,36 @@ debian_agrees()
 		'in debian/pgversions, not tested' 'tested, not in debian/pgversions'
 }
 
+# What they name is there, and reaches the build.
+container_files_agree()
+{
+	local source
+
+	for source in $(sed -nE '/--from/d; s/^COPY (.*) [^ ]+$/\1/p' Dockerfile); do
+		[ -e "$source" ] || echo "Dockerfile: no $source"
+		grep -qx "!$source" .dockerignore || echo ".dockerignore: keeps $source out"
+	done
+	perl -MCPAN::Meta::YAML -e '
+		my $compose = CPAN::Meta::YAML->read("compose.yaml")->[0];
+		foreach my $name (sort keys %{ $compose->{services} })
+		{
+			my $service = $compose->{services}{$name};
+
+			foreach my $secret (@{ $service->{secrets} })
+			{
+				print "compose.yaml: no secret $secret\n"
+					if !$compose->{secrets}{$secret}{file};
+			}
+			foreach my $volume (map { s/:.*//r } @{ $service->{volumes} })
+			{
+				print "compose.yaml: no volume $volume\n"
+					if !exists $compose->{volumes}{$volume};
+			}
+			print "compose.yaml: a port for everybody\n"
+				if grep { !/^127\.0\.0\.1:/ } @{ $service->{ports} };
+		}'
+}
+
 # On PostgreSQL 15 a library's symbols are seen by every other library.
 symbols_are_ours()
 {
@@ -349,7 +379,8 @@ shown_settings_are_tested()
 
 shell_scripts()
 {
-	find test .ci examples -name '*.sh' ! -path '*/node_modules/*' -o -path .ci/run
+	find test .ci examples debian -name '*.sh' ! -path '*/node_modules/*' \
+		-o -path .ci/run -o -path debian/tests/installcheck
 }
 
 shell_scripts_parse()
@@ -394,7 +425,8 @@ lines_end_cleanly()
 {
 	local files
 
-	mapfile -t files < <(find Makefile sctoken.control META.json .ci examples \
+	mapfile -t files < <(find Makefile Dockerfile compose.yaml debian \
+		sctoken.control META.json .ci examples \
 		sql src test -type f ! -path 'test/vectors/*' ! -path '*/node_modules/*' \
 		! -name '*.[oa]' ! -name '*.so' ! -name '*.patch' \
 		-exec grep -lI . {} +)
@@ -422,6 +454,7 @@ gate 'control file, script, Makefile and META.json agree' versions_agree
 gate 'META.json is what PGXN takes' test/meta.pl
 gate 'and what it would not take is found' test/meta.pl --mistakes
 gate "Debian's files agree with all that" debian_agrees
+gate 'Dockerfile and compose.yaml name what is there' container_files_agree
 gate 'every released script is as it was' test/released.sh
 if command -v git >/dev/null; then
 	gate 'and one that is not is found' released_scripts_that_are_not_are_found

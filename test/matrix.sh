@@ -13,6 +13,8 @@
 #	STEPS			steps of make test to take there; default: below
 #	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages
 #	SCTOKEN_VECTORS	folder of test vectors; default: ../shared/vectors
+#	SCTOKEN_DUMPS	folder of dumps, in which each version leaves one and restores those
+#					of earlier ones; default: one that is gone at the end
 #	TMPDIR			where to make the chroots, 0.5 GB each; default: /var/tmp
 #	CHROOTS			folder of chroots that stay there, and are used as they are
 #	CI				an archive that cannot be reached is a failure; without it the
@@ -20,7 +22,7 @@
 set -u -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. test/chroot.sh
 steps=${STEPS:-unit regress isolation tap server}
 vectors=$(realpath -m "${SCTOKEN_VECTORS:-../shared/vectors}")
 passed=0
@@ -51,75 +53,24 @@ clean_up()
 	[ -z "$work" ] || rm -rf --one-file-system "$work"
 }
 
-# The archive that this machine's own packages come from, proxy and all.
-mirror()
+# make_version VERSION FOLDER: the server, its headers without the 600 MB of LLVM
+# that they depend on for bitcode, and what test/run.sh would install.  The second
+# suite, if any, is asked for PostgreSQL and OpenSSL alone.
+make_version()
 {
-	apt-get indextargets --format '$(SITE) $(ORIGIN) $(RELEASE)' \
-		'Created-By: Packages' |
-		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }'
-}
-
-# make_chroot VERSION FOLDER: the server, its headers without the 600 MB of LLVM
-# that they depend on for bitcode, and what test/run.sh would install.  The
-# second suite, if any, is asked for PostgreSQL and OpenSSL alone.
-make_chroot()
-{
-	local version=$1 folder=$2 from extra at package packages sources=
+	local version=$1 folder=$2 from extra at headers
 
 	read -r from extra <<<"${suite[$version]}"
 	at=${extra:+/$extra}
-	for package in $from $extra; do
-		sources+="deb [signed-by=$keyring] $archive $package main"$'\n'
-	done
-	packages=(postgresql-"$version$at" postgresql-client-"$version$at"
-		libpq-dev"$at" libpq5"$at" libssl-dev"$at" openssl"$at" gcc make libc6-dev
-		perl libipc-run-perl)
-	rm -rf --one-file-system "$folder"
-	# What is cut off leaves nothing that looks complete.
-	printf '%s' "$sources" |
-		mmdebstrap --quiet --mode=root --variant=apt --keyring=$keyring \
-			--include="$(IFS=,; echo "${packages[*]}")" \
-			--aptopt='APT::Install-Recommends "false"' \
-			--aptopt='Acquire::Check-Valid-Until "false"' \
-			--aptopt='Acquire::Languages "none"' \
-			--aptopt='Acquire::Retries "3"' \
-			--dpkgopt='path-exclude=/usr/share/doc/*' \
-			--dpkgopt='path-exclude=/usr/share/man/*' \
-			--dpkgopt='path-exclude=/usr/share/locale/*' \
-			--dpkgopt='force-unsafe-io' \
-			--setup-hook='mkdir -p "$1/etc/postgresql-common" "$1/usr/sbin"' \
-			--setup-hook='echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"' \
-			--setup-hook='printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"' \
-			--setup-hook='chmod 755 "$1/usr/sbin/policy-rc.d"' \
-			--customize-hook="chroot \"\$1\" sh -ec 'cd /tmp
-				apt-get -qq download postgresql-server-dev-$version$at
-				dpkg -x postgresql-server-dev-*.deb /
-				rm postgresql-server-dev-*.deb'" \
-			"$from" "$folder.partial" - &&
-		mv "$folder.partial" "$folder"
-}
-
-# in_chroot FOLDER COMMAND...: as root there, with the checkout in /src, and the
-# vectors beside it.
-in_chroot()
-{
-	local folder=$1
-
-	shift
-	mkdir -p "$folder/src" "$folder/shared/vectors"
-	# shellcheck disable=SC2016 # expanded there
-	unshare --mount --pid --ipc --fork --kill-child bash -c '
-		set -eu
-		folder=$1 sources=$2 vectors=$3
-		shift 3
-		mount -t proc proc "$folder/proc"
-		mount -t tmpfs -o mode=1777 tmpfs "$folder/dev/shm"
-		mount --bind -o ro "$sources" "$folder/src"
-		[ ! -d "$vectors" ] || mount --bind -o ro "$vectors" "$folder/shared/vectors"
-		exec chroot "$folder" env -i HOME=/root LC_ALL=C.UTF-8 \
-			PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-			"$@"
-	' bash "$folder" "$sources" "$vectors" "$@" </dev/null
+	headers=postgresql-server-dev-$version
+	# The quotes of what makes the chroot stand around this.
+	chroot_make "$folder" "$from $extra" "cd /tmp
+		apt-get -qq download $headers$at
+		dpkg -x ${headers}_*.deb /
+		rm ${headers}_*.deb" \
+		postgresql-"$version$at" postgresql-client-"$version$at" libpq-dev"$at" \
+		libpq5"$at" libssl-dev"$at" openssl"$at" gcc make libc6-dev perl \
+		libipc-run-perl
 }
 
 # This machine's own server, where it is the one that is asked for.
@@ -133,7 +84,7 @@ versions_of()
 {
 	local run=(env) program
 
-	is_here "$1" || run=(in_chroot "$chroots/$1")
+	is_here "$1" || run=(chroot_run "$chroots/$1")
 	program=/usr/lib/postgresql/$1/bin/postgres
 	say "PostgreSQL $("${run[@]}" "$program" --version |
 		sed 's/.*(PostgreSQL) \([^ ]*\).*/\1/'), OpenSSL $(
@@ -146,9 +97,9 @@ run_tests()
 	local settings=(STEPS="$steps" PROVE_TESTS="$tests")
 
 	if is_here "$1"; then
-		env "${settings[@]}" test/run.sh test
+		env "${settings[@]}" SCTOKEN_DUMPS="$dumps" test/run.sh test
 	else
-		in_chroot "$chroots/$1" "${settings[@]}" \
+		chroot_run "$chroots/$1" "${settings[@]}" SCTOKEN_DUMPS=/shared/dumps \
 			PG_CONFIG=/usr/lib/postgresql/"$1"/bin/pg_config \
 			SCTOKEN_VECTORS=/shared/vectors /src/test/run.sh test
 	fi
@@ -181,10 +132,10 @@ test_version()
 		tail -n 15 "$work/$version.log"
 		if [ -z "${CI:-}" ]; then
 			count "$version" 0 0 1 \
-				"PostgreSQL $version: SKIPPED, its packages cannot be had from $archive"
+				"PostgreSQL $version: SKIPPED, its packages cannot be had from $chroot_archive"
 		else
 			count "$version" 0 1 0 \
-				"PostgreSQL $version: NOT TESTED, its packages cannot be had from $archive"
+				"PostgreSQL $version: NOT TESTED, its packages cannot be had from $chroot_archive"
 		fi
 		return
 	fi
@@ -207,8 +158,7 @@ versions=("$@")
 for version in "${versions[@]}"; do
 	[ -n "${suite[$version]:-}" ] || die "knows ${!suite[*]}, and no $version"
 done
-[ "$(id -u)" = 0 ] || die 'needs root, for chroots'
-command -v apt-get >/dev/null || die 'needs Debian'
+chroot_prepare || exit 1
 
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -220,19 +170,15 @@ chroots=$(realpath -m "${CHROOTS:-$work}")
 sources=$work/src
 test/copy_sources.sh "$sources" || exit 1
 if [ -z "${PROVE_TESTS:-}" ]; then
-	# Those two unpack proxies, which know nothing of PostgreSQL's version.
-	tests=$(cd "$sources" && printf '%s\n' test/t/*.pl |
-		grep -vE '/03[01]_' | tr '\n' ' ')
+	# The others unpack programs, which know nothing of PostgreSQL's version.
+	tests=$(cd "$sources" && grep -LE 'use Packages|unpack_packages' test/t/*.pl | tr '\n' ' ')
 else
 	tests=$PROVE_TESTS
 fi
-if ! command -v mmdebstrap >/dev/null; then
-	say 'Installing mmdebstrap'
-	test/install_packages.sh mmdebstrap >"$work/install.log" 2>&1 ||
-		cat "$work/install.log"
-fi
-archive=$(mirror)
-[ -n "$archive" ] || die "this machine's apt knows no archive of Debian"
+chroot_shared[/shared/vectors]=$vectors
+dumps=$(realpath -m "${SCTOKEN_DUMPS:-$work/dumps}")
+mkdir -p "$dumps" && chmod 1777 "$dumps" || exit 1
+chroot_shared[/shared/dumps]=$dumps
 
 # One chroot is made while another version is tested.
 declare -A maker
@@ -242,7 +188,7 @@ for version in "${versions[@]}"; do
 	(
 		trap - EXIT
 		[ -z "$previous" ] || tail --pid="$previous" -f /dev/null
-		[ -d "$chroots/$version" ] || make_chroot "$version" "$chroots/$version"
+		[ -d "$chroots/$version" ] || make_version "$version" "$chroots/$version"
 	) >"$work/$version.log" 2>&1 &
 	maker[$version]=$!
 	previous=$!

@@ -1,4 +1,7 @@
 # A dump restored elsewhere keeps spent tokens spent, and has no token in it.
+#
+# SCTOKEN_DUMPS names a folder that gets the dump for other versions of PostgreSQL,
+# and in which those of earlier ones stand: see test/matrix.sh.
 
 use strict;
 use warnings;
@@ -66,14 +69,16 @@ SELECT sctoken.issue('app', E'\\N o''hare\t', 'a b', ARRAY['https://a', '{"'],
 	context => '"c"')
 SQL
 
-my @retry = family('app', 1);
-my @old = family('app', 2);
-my @strict = family('strict', 1);
-my @revoked = family('app', 1);
-value('postgres', "SELECT sctoken.revoke('$revoked[1]', 'app', 'logout')");
+my %token = (
+	retry => [ family('app', 1) ],
+	old => [ family('app', 2) ],
+	strict => [ family('strict', 1) ],
+	revoked => [ family('app', 1) ]);
+value('postgres', "SELECT sctoken.revoke('$token{revoked}[1]', 'app', 'logout')");
 
 # Everything that is to be the same, in one text.
 my $contents = q{
+SET timezone = 'UTC';
 SELECT 'family', f::text FROM sctoken.family f UNION ALL
 SELECT 'event', e::text FROM sctoken.event e UNION ALL
 SELECT 'secret', s::text FROM sctoken.server_secret s UNION ALL
@@ -99,6 +104,41 @@ my %formats = (
 		return [ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $node->connstr($db), $file ];
 	});
 
+# What a restored database has to answer.
+sub check_restored
+{
+	my ($db, $what, $token) = @_;
+
+	# the successor of a token that may be retried is the same as before
+	is( value($db,
+			"SELECT outcome, refresh_token = '$token->{retry}[1]' FROM sctoken.rotate('$token->{retry}[0]', 'app')"
+		),
+		'replayed|t',
+		"$what: a retry gives the same token");
+	is(rotate($db, $token->{retry}[1], 'app'), 'rotated|3',
+		"$what: the current token works");
+	is(rotate($db, $token->{old}[0], 'app'), 'reuse_detected|1',
+		"$what: an older token is reuse");
+	is(rotate($db, $token->{old}[2], 'app'), 'revoked|3', "$what: its family dies of it");
+	is(rotate($db, $token->{strict}[0], 'strict'), 'reuse_detected|1',
+		"$what: a token that may not be retried is reuse");
+	is(rotate($db, $token->{revoked}[1], 'app'), 'revoked|2',
+		"$what: a revoked family stays revoked");
+
+	# policy holds, and a change of it holds at once, as in the original
+	is( value($db,
+			q{SELECT outcome FROM sctoken.issue('closed', 'alice');
+			  UPDATE sctoken.client_policy SET enabled = true WHERE client_id = 'closed';
+			  SELECT outcome FROM sctoken.issue('closed', 'alice')}),
+		"client_disabled\nissued",
+		"$what: policy holds");
+	is( value($db,
+			q{SELECT sctoken.introspect(refresh_token)->'active' FROM sctoken.issue('app', 'bob');
+			  SELECT count(*) FROM sctoken.server_secret}),
+		"true\n1",
+		"$what: new tokens are made under the old secret");
+}
+
 foreach my $format (sort keys %formats)
 {
 	my $db = "restored_$format";
@@ -115,45 +155,50 @@ foreach my $format (sort keys %formats)
 
 	my $dump = slurp_file($file);
 	is_deeply(
-		[ grep { index($dump, substr($_, 4)) >= 0 } @retry, @old, @strict, @revoked ],
+		[ grep { index($dump, substr($_, 4)) >= 0 } map { @$_ } values %token ],
 		[],
 		"$format: no token in it");
 	like($dump, qr/alice/, "$format: the families are in it");
 	is(value($db, $contents), value('postgres', $contents),
 		"$format: the tables are the same");
+	check_restored($db, $format, \%token);
+}
 
-	# the successor of a token that may be retried is the same as before
-	is( value($db,
-			"SELECT outcome, refresh_token = '$retry[1]' FROM sctoken.rotate('$retry[0]', 'app')"
-		),
-		'replayed|t',
-		"$format: a retry gives the same token");
-	is(rotate($db, $retry[1], 'app'), 'rotated|3',
-		"$format: the current token works");
-	is(rotate($db, $old[0], 'app'), 'reuse_detected|1',
-		"$format: an older token is reuse");
-	is(rotate($db, $old[2], 'app'), 'revoked|3', "$format: its family dies of it");
-	is(rotate($db, $strict[0], 'strict'), 'reuse_detected|1',
-		"$format: a token that may not be retried is reuse");
-	is(rotate($db, $revoked[1], 'app'), 'revoked|2',
-		"$format: a revoked family stays revoked");
+# The dump of another version, restored by the psql of this one, and its tables as
+# they were there.
+my $dumps = $ENV{SCTOKEN_DUMPS};
+my $here = int(value('postgres', 'SHOW server_version_num') / 10000);
+my $form = '%s/%s.%s';
 
-	# policy holds, and a change of it holds at once, as in the original
-	is( value($db,
-			q{SELECT outcome FROM sctoken.issue('closed', 'alice');
-			  UPDATE sctoken.client_policy SET enabled = true WHERE client_id = 'closed';
-			  SELECT outcome FROM sctoken.issue('closed', 'alice')}),
-		"client_disabled\nissued",
-		"$format: policy holds");
-	is( value($db,
-			q{SELECT sctoken.introspect(refresh_token)->'active' FROM sctoken.issue('app', 'bob');
-			  SELECT count(*) FROM sctoken.server_secret}),
-		"true\n1",
-		"$format: new tokens are made under the old secret");
+sub restore_from
+{
+	my ($version) = @_;
+	my $db = "from_$version";
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	$node->command_ok($formats{plain}->(sprintf($form, $dumps, $version, 'sql'), $db),
+		"from $version: restored");
+	is(value($db, $contents) . "\n", slurp_file(sprintf($form, $dumps, $version, 'contents')),
+		"from $version: the tables are the same");
+	my %token = map { my ($name, @tokens) = split; $name => \@tokens }
+	  split /\n/, slurp_file(sprintf($form, $dumps, $version, 'tokens'));
+	check_restored($db, "from $version", \%token);
+}
+
+if ($dumps)
+{
+	append_to_file(sprintf($form, $dumps, $here, 'contents'), value('postgres', $contents) . "\n");
+	append_to_file(sprintf($form, $dumps, $here, 'tokens'),
+		join '', map { "$_ @{$token{$_}}\n" } sort keys %token);
+	$node->command_ok(
+		[ 'pg_dump', '-f', sprintf($form, $dumps, $here, 'sql'), $node->connstr('postgres') ],
+		'dumped for later versions');
+	restore_from($_)
+	  foreach grep { $_ < $here } map { m{/(\d+)\.sql$} } sort glob "$dumps/*.sql";
 }
 
 # The original has seen nothing of all that.
-is(rotate('postgres', $old[2], 'app'), 'rotated|4', 'the original goes on');
+is(rotate('postgres', $token{old}[2], 'app'), 'rotated|4', 'the original goes on');
 
 $node->stop;
 done_testing();
