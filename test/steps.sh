@@ -171,7 +171,7 @@ run_step()
 		unit) step unit make -C test/unit check PROVE_FLAGS=-v ;;
 		regress) step regress make installcheck ISOLATION= TAP_TESTS= ;;
 		isolation) step isolation make installcheck REGRESS= TAP_TESTS= ;;
-		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS=-v ;;
+		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS="-v -j$(nproc)" ;;
 		interop) step interop test/interop/run.sh ;;
 		examples) step examples test/examples/run.sh ;;
 		gates) step gates test/gates.sh sctoken.so ;;
