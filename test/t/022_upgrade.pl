@@ -63,7 +63,7 @@ sub check
 	my $store = $name eq 'unlogged' ? 'unlogged' : 'logged';
 
 	return $node->safe_psql('postgres',
-		"SET sctoken.replay_store = '$store'; SET sctoken.dpop_max_age = '1h';"
+		"SET sctoken.replay_store = '$store'; SET sctoken.dpop_max_age = '10min';"
 		  . "SELECT coalesce(reason, 'accepted') FROM sctoken.dpop_check('$proof{$name}', 'POST', '$htu')"
 	);
 }
