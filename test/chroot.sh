@@ -18,12 +18,22 @@ chroot_prepare()
 		echo 'Installing mmdebstrap'
 		output=$(test/install_packages.sh mmdebstrap 2>&1) || echo "$output"
 	fi
-	# shellcheck disable=SC2016 # apt's own variables
-	chroot_archive=$(apt-get indextargets --format '$(SITE) $(ORIGIN) $(RELEASE)' \
-		'Created-By: Packages' |
-		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }')
+	chroot_archive=$(chroot_find_archive)
+	if [ -z "$chroot_archive" ]; then
+		# The lists may be what is missing.
+		apt-get -qq update
+		chroot_archive=$(chroot_find_archive)
+	fi
 	[ -n "$chroot_archive" ] ||
 		{ echo "this machine's apt knows no archive of Debian" >&2; return 1; }
+}
+
+chroot_find_archive()
+{
+	# shellcheck disable=SC2016 # apt's own variables
+	apt-get indextargets --format '$(SITE) $(ORIGIN) $(RELEASE)' \
+		'Created-By: Packages' |
+		awk '$2 == "Debian" && $3 !~ /-/ { print $1; exit }'
 }
 
 # chroot_make FOLDER SUITES HOOK PACKAGE...: a minimal Debian with these packages and
@@ -41,7 +51,8 @@ chroot_make()
 	# What is cut off leaves nothing that looks complete, and mounts nothing here.
 	# shellcheck disable=SC2016 # expanded there
 	printf '%s' "$sources" |
-		unshare --mount mmdebstrap --quiet --mode=root --variant=apt \
+		unshare --mount --pid --fork --kill-child --mount-proc \
+			mmdebstrap --quiet --mode=root --variant=apt \
 			--keyring=$chroot_keyring --include="$(IFS=,; echo "$*")" \
 			--aptopt='APT::Install-Recommends "false"' \
 			--aptopt='Acquire::Check-Valid-Until "false"' \

@@ -30,6 +30,7 @@ failed=0
 skipped=0
 work=
 rows=()
+declare -A maker=()
 
 # Whether a failure there is one of ours: release candidates change under us.
 declare -A suite=([15]=bookworm [17]=trixie [18]=forky [19]='sid experimental')
@@ -48,8 +49,14 @@ die()
 
 clean_up()
 {
+	local version
+
 	trap '' INT TERM HUP
 	cd / || exit
+	for version in "${!maker[@]}"; do
+		kill -TERM -- -"${maker[$version]}" 2>/dev/null
+		wait "${maker[$version]}"
+	done
 	[ -z "$work" ] || rm -rf --one-file-system "$work"
 }
 
@@ -177,11 +184,12 @@ else
 fi
 chroot_shared[/shared/vectors]=$vectors
 dumps=$(realpath -m "${SCTOKEN_DUMPS:-$work/dumps}")
-mkdir -p "$dumps" && chmod 1777 "$dumps" || exit 1
+mkdir -p "$chroots" "$dumps" && chmod 1777 "$dumps" || exit 1
 chroot_shared[/shared/dumps]=$dumps
 
-# One chroot is made while another version is tested.
-declare -A maker
+# One chroot is made while another version is tested, each by a process group that
+# can be ended.
+set -m
 previous=
 for version in "${versions[@]}"; do
 	is_here "$version" && continue
@@ -193,12 +201,12 @@ for version in "${versions[@]}"; do
 	maker[$version]=$!
 	previous=$!
 done
+set +m
 for version in "${versions[@]}"; do
 	test_version "$version"
 done
 
-say
-say "${rows[@]/#/$'\n'}"
+printf '%s\n' '' "${rows[@]}"
 if [ $skipped = 0 ]; then
 	say "$passed passed, $failed failed"
 else

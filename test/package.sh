@@ -63,9 +63,8 @@ must()
 
 make_chroots()
 {
-	# Of the headers only what PGXS needs; their 600 MB of LLVM are not
-	chroot_make "$work/clean" "${suite[$version]}" : make gcc libc6-dev &&
-		chroot_make "$work/build" "${suite[$version]}" : build-essential fakeroot
+	chroot_make "$work/clean" "${suite[$version]}" : make &&
+		cp -a "$work/clean" "$work/build"
 }
 
 # pg_buildext writes debian/control for the versions that the suite has; Debian 12
@@ -77,7 +76,9 @@ build()
 		cp -a /src /build && cd /build
 		export DEBIAN_FRONTEND=noninteractive
 		[ "$1" = 15 ] || sed -i "/^Package: /,\$s/15/$1/g" debian/control
-		apt-get -qq --yes --no-install-recommends build-dep ./
+		apt-get -qq update
+		apt-get -q --yes --no-install-recommends install build-essential fakeroot
+		apt-get -q --yes --no-install-recommends build-dep ./
 		dpkg-buildpackage --no-sign --build=binary
 		cp /*.deb /packages' sh "$version"
 }
@@ -104,7 +105,8 @@ install_it()
 	# shellcheck disable=SC2016 # expanded there
 	chroot_run "$work/clean" sh -ec '
 		export DEBIAN_FRONTEND=noninteractive
-		apt-get -qq --yes --no-install-recommends install /packages/"$1"_*.deb' \
+		apt-get -qq update
+		apt-get -q --yes --no-install-recommends install /packages/"$1"_*.deb' \
 		sh "$name"
 }
 
@@ -117,7 +119,8 @@ use_it()
 			LATERAL sctoken.rotate(i.refresh_token, 'app')\" | grep -qx rotated" 2>&1
 }
 
-# What debian/tests/control asks for, but unpacked: PGXS, and pg_buildext itself.
+# What debian/tests/control asks for, but unpacked, without the 600 MB of LLVM that
+# the headers depend on.
 run_its_tests()
 {
 	# shellcheck disable=SC2016 # expanded there
