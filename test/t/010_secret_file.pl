@@ -204,7 +204,7 @@ chmod 0600, $node->basedir . '/mine';
 	'postgres', "SET sctoken.secret_file = '" . $node->basedir . "/mine';\n$issue;\nSHOW sctoken.secret_file;",
 	extra_params => [ '-U', 'caller' ], on_error_stop => 0);
 is($out, 'issued|9', 'a caller who sets it before the module is loaded changes nothing');
-like($err, qr/must be superuser .*to examine "sctoken.secret_file"/, 'and may not read it');
+like($err, qr/ERROR: .* to examine "sctoken.secret_file"/, 'and may not read it');
 replace_file('x', 0600);
 ($ret, $out, $err) = $node->psql('postgres', $issue, extra_params => [ '-U', 'caller' ]);
 unlike($err, qr/\Q$path\E/, 'an error does not tell a caller the path');

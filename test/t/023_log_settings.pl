@@ -49,6 +49,9 @@ sub shown
 my $hidden = 'log_parameter_max_length=0';
 my $explain = 'session_preload_libraries=auto_explain';
 my $at_once = 'auto_explain.log_min_duration=0';
+my @hidden_too = $node->safe_psql('postgres', 'SHOW server_version_num') < 160000
+  ? ()
+  : 'auto_explain.log_parameter_max_length=0';
 
 # settings, statement, shown as a literal, shown when bound
 my @rows = (
@@ -67,10 +70,10 @@ my @rows = (
 		['log_parameter_max_length_on_error=-1'],
 		$failing, 1, 1
 	],
-	[ 'auto_explain', [ $explain, $at_once, $hidden ], $call, 1, 0 ],
+	[ 'auto_explain', [ $explain, $at_once, $hidden, @hidden_too ], $call, 1, 0 ],
 	[
 		'auto_explain.log_verbose',
-		[ $explain, $at_once, 'auto_explain.log_verbose=on', $hidden ],
+		[ $explain, $at_once, 'auto_explain.log_verbose=on', $hidden, @hidden_too ],
 		$call, 1, 1
 	],
 	[ 'debug_print_plan', [ 'debug_print_plan=on', $hidden ], $call, 1, 1 ]);

@@ -328,12 +328,14 @@ subject_with(const char *oid)
 	X509	   *x509 = X509_new();
 	EVP_PKEY   *key = EVP_EC_gen("P-256");
 	ASN1_OBJECT *type = OBJ_txt2obj(oid, 1);
+	X509_NAME  *subject = X509_NAME_new();
 	char	   *text;
 	SctX509Info info;
 	SctReason	reason;
 
-	if (X509_NAME_add_entry_by_OBJ(X509_get_subject_name(x509), type, V_ASN1_UTF8STRING,
+	if (X509_NAME_add_entry_by_OBJ(subject, type, V_ASN1_UTF8STRING,
 								   (const unsigned char *) "x", 1, -1, 0) != 1 ||
+		X509_set_subject_name(x509, subject) != 1 ||
 		X509_set_pubkey(x509, key) != 1 || X509_gmtime_adj(X509_getm_notBefore(x509), 0) == NULL ||
 		X509_gmtime_adj(X509_getm_notAfter(x509), 0) == NULL ||
 		X509_sign(x509, key, EVP_sha256()) <= 0)
@@ -345,6 +347,7 @@ subject_with(const char *oid)
 	if (reason == SCT_OK)
 		sct_x509_info_free(&info);
 	free(text);
+	X509_NAME_free(subject);
 	ASN1_OBJECT_free(type);
 	EVP_PKEY_free(key);
 	X509_free(x509);
