@@ -51,6 +51,7 @@ OBJS        = src/sctoken.o \
 		src/secret_file.o \
 		src/shard.o \
 		src/single_use.o \
+		src/standby.o \
 		src/stats.o \
 		src/thumbprint.o \
 		src/token.o \
