@@ -24,7 +24,7 @@ my $schemas = qr/^(?:sctoken|pg_catalog)$/;
 my $pinned = 'set search_path = pg_catalog , pg_temp';
 
 my %type = map { $_ => 1 } qw(bigint boolean bytea double integer interval json jsonb
-  numeric record regclass regrole smallint text timestamptz trigger uuid void);
+  numeric pg_lsn record regclass regrole smallint text timestamptz trigger uuid void);
 
 # Words of SQL that are no names where they stand before a parenthesis.
 my %keyword = map { $_ => 1 } qw(all and any array as by case check coalesce
