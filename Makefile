@@ -185,8 +185,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze valgrind lint
-demo test bench campaign campaign-controls faults fuzz analyze valgrind:
+.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze valgrind test-ha lint
+demo test bench campaign campaign-controls faults fuzz analyze valgrind test-ha:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 # The plots of doc/performance.md, and what they are made of

@@ -1,0 +1,25 @@
+#!/bin/bash
+# run.sh: make test-ha: a failover under load, see failover.py.
+#
+# steps.sh runs this, as its user, where sctoken is built and installed.
+set -eu -o pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+folder=$(mktemp -d "$TMPDIR/ha.XXXXXX")
+
+# Not installed: the packages would start services, now and at each boot.
+"$here/../unpack_packages.sh" "$PACKAGES" patroni python3-etcd etcd-server >"$folder/unpack.log" 2>&1 ||
+	{
+		cat "$folder/unpack.log"
+		exit 1
+	}
+program()
+{
+	command -v "$1" || echo "$PACKAGES/usr/bin/$1"
+}
+
+export PYTHONPATH=$PACKAGES/usr/lib/python3/dist-packages
+if ! /usr/bin/python3 "$here/failover.py" "$folder" "$(program patroni)" "$(program etcd)"; then
+	tail -n 30 "$folder"/*.log | sed 's/^/# /'
+	exit 1
+fi
