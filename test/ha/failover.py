@@ -372,7 +372,9 @@ def asynchronous(nodes, leader):
         os.kill(pid, signal.SIGSTOP)
     crowd.work(1)
     leader.dies()
+    # What the network has brought meanwhile must not be read: the end comes first.
     for pid in receivers:
+        os.kill(pid, signal.SIGTERM)
         os.kill(pid, signal.SIGCONT)
     successor = leader_of(followers)
     crowd.work(3)
@@ -382,7 +384,6 @@ def asynchronous(nodes, leader):
         client.stopping.clear()
         for family in client.living():
             client.rotate(family)
-        client.connection.close()
 
     answers, repeated = crowd.total('answers'), crowd.total('repeated')
     note(f'asynchronous: {answers}, of calls that were repeated {repeated}; gap {crowd.gap():.1f} s')

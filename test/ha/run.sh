@@ -20,6 +20,6 @@ program()
 
 export PYTHONPATH=$PACKAGES/usr/lib/python3/dist-packages
 if ! /usr/bin/python3 "$here/failover.py" "$folder" "$(program patroni)" "$(program etcd)"; then
-	tail -n 30 "$folder"/*.log | sed 's/^/# /'
+	grep -v 'INFO: no action' "$folder"/*.log | tail -n 100 | sed 's/^/# /'
 	exit 1
 fi
