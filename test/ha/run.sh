@@ -19,7 +19,10 @@ program()
 }
 
 export PYTHONPATH=$PACKAGES/usr/lib/python3/dist-packages
-if ! /usr/bin/python3 "$here/failover.py" "$folder" "$(program patroni)" "$(program etcd)"; then
-	grep -v 'INFO: no action' "$folder"/*.log | tail -n 100 | sed 's/^/# /'
-	exit 1
-fi
+# What the servers have to say comes first, so that the end is the cases.
+status=0
+/usr/bin/python3 "$here/failover.py" "$folder" "$(program patroni)" "$(program etcd)" >"$folder/tap" 2>&1 ||
+	status=$?
+[ $status = 0 ] || grep -hv 'INFO: no action' "$folder"/node*.log | tail -n 100 | sed 's/^/    /'
+cat "$folder/tap"
+exit $status
