@@ -379,7 +379,7 @@ shown_settings_are_tested()
 
 shell_scripts()
 {
-	find test .ci examples debian -name '*.sh' ! -path '*/node_modules/*' \
+	find test .ci doc examples debian -name '*.sh' ! -path '*/node_modules/*' \
 		-o -path .ci/run -o -path debian/tests/installcheck
 }
 
