@@ -2,9 +2,11 @@
 # one session of psql, and gives what the page shows, or else what is written down here.
 #
 # A page with SQL that is not listed here fails, and so does one with a block more.
+# What else a page names is there: pages and sections, files, targets of make.
 
 use strict;
 use warnings;
+use File::Copy qw(copy);
 use File::Find;
 use FindBin;
 use lib $FindBin::RealBin;
@@ -35,6 +37,7 @@ my $granted = row([ 'grant_to', '' ]);
 
 # By page: what it takes for granted, and what each of its blocks gives.  "shown": what
 # the page shows.  "…" stands for anything within a line, and by itself for any lines.
+# A tutorial shows all that comes, and begins with an empty database.
 my %page = (
 	'README.md' => {
 		before => $extension,
@@ -179,24 +182,94 @@ sub test_runs
 	return $text =~ /\Q$file\E/ && $text =~ /\Q$name\E/;
 }
 
-my @files;
+sub is_tutorial
+{
+	return $_[0] =~ m{^doc/tutorial/};
+}
+
+# Where a tutorial is followed, on a server that has counted nothing yet
+sub tutorial_folder
+{
+	my $folder = PostgreSQL::Test::Utils::tempdir;
+
+	$node->restart;
+	copy("$top/doc/tutorial/proof.sh", $folder) or die "proof.sh: $!";
+	chmod 0755, "$folder/proof.sh";
+	return $folder;
+}
+
+# The checkout
+my (%there, %basename);
 find({
 		no_chdir => 1,
 		preprocess => sub { grep { !/^(?:\.git|node_modules|tmp_check)$/ } @_ },
-		wanted => sub { push @files, s{^\Q$top\E/}{}r if /\.md$/ } },
+		wanted => sub { $there{s{^\Q$top\E/?}{}r} = 1 } },
 	$top);
-foreach my $file (sort @files)
+$basename{s{.*/}{}r} = 1 foreach keys %there;
+my %target = map { $_ => 1 } qw(install installcheck),
+  map { split } slurp_file("$top/Makefile") =~ /^\.PHONY: (.*)$/gm;
+
+# What links lead to, if it is not there: [text](page#section)
+sub dead_links
 {
+	my ($file, $text) = @_;
+	my ($folder) = "$top/$file" =~ m{^(.*)/};
+	my @dead;
+
+	$text =~ s/^ *```.*?^ *```//gms;
+	while ($text =~ /\]\(([^)#:]*)(?:#([^)]*))?\)/g)
+	{
+		my ($name, $section) = ($1, $2);
+		my $page = $name eq '' ? "$top/$file" : "$folder/$name";
+
+		if (!-e $page)
+		{
+			push @dead, $name;
+			next;
+		}
+		next unless defined $section;
+		my %sections = map { lc(s/[^\w\- ]//gr =~ s/ /-/gr) => 1 } slurp_file($page) =~ /^#+ (.*)$/gm;
+		push @dead, "$name#$section" unless $sections{$section};
+	}
+	return @dead;
+}
+
+# Of what stands in code, the files and targets that are not there, but for those of a
+# version to come and what make bench-growth makes.
+sub unknown_names
+{
+	my ($file, $text, @blocks) = @_;
+	my ($folder) = $file =~ m{^(.*/)};
+	my @unknown;
+
+	$text =~ s/^ *```.*?^ *```//gms;
+	foreach my $code ($text =~ /`([^`]+)`/g, map { $_->{text} } grep { $_->{language} =~ /^(?:sh)?$/ } @blocks)
+	{
+		push @unknown, grep { !$there{$_} && !$there{ ($folder // '') . $_ } && !/1\.1\.0|^doc\/performance$/ }
+		  $code =~ m{(?<![\w./<*-])((?:doc|test|examples|contrib|src|sql|debian)/[\w./-]*\w)(?![*\w])}g;
+		push @unknown, $1 if $code =~ /^([\w-]+\.(?:sql|pl|pm|spec|sh|c|h|js|py))$/ && !$basename{$1};
+		push @unknown, map { "make $_" } grep { !$target{$_} }
+		  $code =~ /\bmake (?:[A-Z_]+=\S+ )*([a-z][\w-]*)/g;
+	}
+	return @unknown;
+}
+
+foreach my $file (sort grep { /\.md$/ } keys %there)
+{
+	my $text = slurp_file("$top/$file");
 	my @blocks = page_blocks("$top/$file");
 	my @sql = grep { $_->{language} eq 'sql' } @blocks;
 	my $page = $page{$file} // { gives => [] };
-	my @commands = ($page->{before} // '');
-	my @gives;
+
+	$page = { before => '\set QUIET on', gives => [ ('shown') x @sql ] } if is_tutorial($file);
+	my (@commands, @gives);
 
 	is( join(' ', map { "$_->{line}:$_->{language}" } grep { $_->{language} !~ /^(?:|sql|sh|apache|haproxy|nginx|yaml|mermaid)$/ } @blocks),
 		'', "$file: each block is in a language that is looked at");
 	is( join(' ', map { $_->{line} } grep { $_->{language} eq '' && $_->{text} =~ /^\s*(?:SELECT|INSERT|UPDATE|DELETE|CALL|CREATE|ALTER|BEGIN|GRANT)\b/m } @blocks),
 		'', "$file: SQL says that it is SQL");
+	is(join(' ', dead_links($file, $text)), '', "$file: each link leads somewhere");
+	is(join(' ', unknown_names($file, $text, @blocks)), '', "$file: each file and target of make is there");
 	if ($page->{test})
 	{
 		like(slurp_file("$top/$page->{test}"),
@@ -217,7 +290,8 @@ foreach my $file (sort @files)
 		push @gives, [ $block, $gives // '' ];
 	}
 	next if !@gives;
-	my ($before, @output) = run_parts($file, $top, @commands);
+	unshift @commands, $page->{before};
+	my ($before, @output) = run_parts($file, is_tutorial($file) ? tutorial_folder() : $top, @commands);
 
 	unlike($before, qr/ERROR/, "$file: begins as it takes for granted");
 	foreach (@gives)
@@ -225,11 +299,11 @@ foreach my $file (sort @files)
 		my ($block, $gives) = @$_;
 
 		is_output(shift @output // 'nothing, psql has ended',
-			$gives eq 'shown' ? $block->{output} // 'nothing is shown' : $gives,
+			$gives eq 'shown' ? $block->{output} // '' : $gives,
 			"$file:$block->{line}: gives " . ($gives eq 'shown' ? 'what it shows' : 'what it should'));
 	}
 }
-delete @page{@files};
+delete @page{ keys %there };
 is(join(' ', sort keys %page), '', 'each page in the list is there');
 
 $node->stop;
