@@ -196,6 +196,11 @@ bench-growth:
 lint:
 	@bash '$(top)test/gates.sh'
 
+# Those of doc/picture, from their sources.  Needs dot (Debian: graphviz).
+.PHONY: pictures
+pictures:
+	@bash '$(top)doc/picture/draw.sh'
+
 # In chroots, as root.  VERSIONS: which ones; default: all
 .PHONY: test-matrix test-package dist
 test-matrix:
