@@ -40,13 +40,13 @@ my $granted = row([ 'grant_to', '' ]);
 # A tutorial shows all that comes, and begins with an empty database.
 my %page = (
 	'README.md' => {
-		before => $extension,
+		before => "DROP ROLE my_authorization_server;\n$extension",
 		gives => [
 			'shown', 'shown',
 			row([ 'valid', 't' ], [ 'error', '' ], [ 'reason', '' ]) . "\n"
 			  . row([ 'introspect', '{…"active": true, …"generation": 2}' ]) . "\n"
 			  . row([ 'revoke', 't' ]),
-			$granted ] },
+			"CREATE ROLE\n$granted" ] },
 	'doc/audit.md' => {
 		before => $extension,
 		gives => [
