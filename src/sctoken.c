@@ -4,6 +4,7 @@
  */
 #include "sctoken.h"
 
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/guc.h"
@@ -30,6 +31,7 @@ int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
+int			sct_revocation_commit = SYNCHRONOUS_COMMIT_REMOTE_FLUSH;
 char	   *sct_databases = NULL;
 int			sct_maintenance_interval = 3600;
 char	   *sct_secret_file = NULL;
@@ -50,6 +52,13 @@ static const struct config_enum_entry freshness_modes[] = {
 static const struct config_enum_entry replay_stores[] = {
 	{"logged", REPLAY_LOGGED, false},
 	{"unlogged", REPLAY_UNLOGGED, false},
+	{NULL, 0, false}
+};
+
+/* Weaker ones are refused: a revocation that is forgotten revives a stolen token. */
+static const struct config_enum_entry revocation_commits[] = {
+	{"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH, false},
+	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY, false},
 	{NULL, 0, false}
 };
 
@@ -156,6 +165,15 @@ _PG_init(void)
 							 &sct_replay_store,
 							 REPLAY_LOGGED,
 							 replay_stores,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("sctoken.revocation_synchronous_commit",
+							 "The least synchronous_commit of a transaction that revoked.",
+							 "\"remote_apply\" waits until synchronous standbys answer by it.",
+							 &sct_revocation_commit,
+							 SYNCHRONOUS_COMMIT_REMOTE_FLUSH,
+							 revocation_commits,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 
