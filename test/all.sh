@@ -7,12 +7,13 @@
 #	faults		a build for each seeded fault; which test notices it changes seldom
 #	campaign	a long one (a short one is in make test), then its controls, each a
 #				build of its own; what it finds is rare, so that its length is all
+#	test-ha		a failover of Patroni, whose packages are unpacked for it
 #	matrix		chroots of other Debian suites, 0.5 GB each; their archives move
 #	package		two chroots, 2 GB
 #
 # The last line sums it up.  matrix and package need root, all a network.
 #
-# usage: test/all.sh [test|browser|valgrind|faults|campaign|controls|matrix|package]...
+# usage: test/all.sh [test|browser|valgrind|faults|campaign|controls|test-ha|matrix|package]...
 #
 # Environment: that of each; but the campaign has 100000 ROTATIONS by default.
 set -u -o pipefail
@@ -43,12 +44,12 @@ part()
 	skipped=$((skipped + s))
 }
 
-[ $# != 0 ] || set -- test browser valgrind faults campaign controls matrix package
+[ $# != 0 ] || set -- test browser valgrind faults campaign controls test-ha matrix package
 for name; do
 	case $name in
 		test) part test/run.sh test ;;
 		browser) BROWSER=1 STEPS=examples part test/run.sh test ;;
-		valgrind | faults) part test/run.sh "$name" ;;
+		valgrind | faults | test-ha) part test/run.sh "$name" ;;
 		campaign) ROTATIONS=${ROTATIONS:-100000} part test/run.sh campaign ;;
 		controls) part test/run.sh campaign-controls ;;
 		matrix | package) part "test/$name.sh" ;;

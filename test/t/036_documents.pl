@@ -80,6 +80,9 @@ SELECT jkt AS dpop_jkt, jkt AS stored FROM sctoken.dpop_verify(:'proof', 'POST',
 			row([ 'valid', 't' ], [ 'error', '' ], [ 'reason', '' ], [ 'jkt', '…' ]),
 			# the same proof, which is for the other endpoint
 			row([ 'valid', 'f' ], [ 'error', 'invalid_dpop_proof' ], [ 'reason', 'htu' ], [ 'jkt', '' ]) ] },
+	'doc/high-availability.md' => {
+		before => $extension . "SELECT family_id FROM sctoken.issue('app', 'alice') \\gset\n",
+		gives => [ row([ 'revoke_family', 't' ]) . "\n" . row([ 'family_active', 'f' ]) ] },
 	'doc/migrating.md' => by('test/t/034_migrating.pl'),
 	'doc/monitoring.md' => {
 		before => $extension,
