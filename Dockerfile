@@ -1,7 +1,8 @@
 # PostgreSQL with sctoken, from this checkout: docker build -t sctoken .
 #
-# Debian 12 and its PostgreSQL 15, which sctoken is tested on; the image of the
-# PostgreSQL project brings the entry point that makes the cluster.
+# The image is Docker's official one, whose PostgreSQL 15 comes from
+# apt.postgresql.org and whose entry point makes the cluster.  sctoken is tested with
+# Debian 12's own build of the same version; no test builds or runs this image.
 ARG POSTGRES=15-bookworm
 
 FROM postgres:${POSTGRES} AS build

@@ -197,6 +197,17 @@ bench-growth:
 lint:
 	@bash '$(top)test/gates.sh'
 
+# Those of doc/picture, from their sources.  Needs dot (Debian: graphviz).
+.PHONY: pictures
+pictures:
+	@bash '$(top)doc/picture/draw.sh'
+
+# make test, and what .ci/run leaves out, for the reasons that test/all.sh gives; hours.
+# PARTS: which ones; default: all
+.PHONY: test-all
+test-all:
+	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/all.sh' $(PARTS)
+
 # In chroots, as root.  VERSIONS: which ones; default: all
 .PHONY: test-matrix test-package dist
 test-matrix:

@@ -377,9 +377,24 @@ shown_settings_are_tested()
 		}'
 }
 
+# make pictures writes what it has drawn a picture from into it.
+pictures_are_drawn()
+{
+	local source
+
+	(
+		cd doc/picture || exit
+		for source in *.dot; do
+			[ "$(tail -n 1 "${source%.dot}.svg")" = "<!-- $(sha256sum "$source") -->" ] ||
+				echo "${source%.dot}.svg: not drawn from $source as it is"
+		done
+		different "$(stems . .dot)" "$(stems . .svg)" 'has no picture' 'has no source'
+	)
+}
+
 shell_scripts()
 {
-	find test .ci examples debian -name '*.sh' ! -path '*/node_modules/*' \
+	find test .ci doc examples debian -name '*.sh' ! -path '*/node_modules/*' \
 		-o -path .ci/run -o -path debian/tests/installcheck
 }
 
@@ -470,6 +485,7 @@ gate 'every seeded fault applies, and names tests that are there' \
 	faults_are_ready
 gate 'the proxy settings of the guide are those of the tests' \
 	shown_settings_are_tested
+gate 'every picture is drawn from its source as it is' pictures_are_drawn
 gate 'every shell script parses and can be run' shell_scripts_parse
 if command -v shellcheck >/dev/null; then
 	gate 'every shell script passes shellcheck' shell_scripts_pass_shellcheck

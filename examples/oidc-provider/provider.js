@@ -4,6 +4,7 @@ import Provider from 'oidc-provider';
 
 import { adapterFor } from './adapter.js';
 import { Tokens } from './sctoken.js';
+import { unavailableWhenLost } from './unavailable.js';
 
 const day = 24 * 60 * 60;
 
@@ -11,9 +12,10 @@ const day = 24 * 60 * 60;
 // issuer: its URL; db: a pool of pg; clients: their metadata (RFC 7591); secrets: of
 // secrets.js, the same for all instances; requireNonce: DPoP proofs must carry one.
 export function createProvider({ issuer, db, clients, secrets, requireNonce = false }) {
-	const tokens = new Tokens(db);
+	const database = unavailableWhenLost(db);
+	const tokens = new Tokens(database);
 	const provider = new Provider(issuer, {
-		adapter: adapterFor(db, tokens),
+		adapter: adapterFor(database, tokens),
 		clients,
 		jwks: secrets.jwks,
 		cookies: { keys: secrets.cookies },

@@ -10,6 +10,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import { errors } from 'oidc-provider';
 
+import { unavailable } from './unavailable.js';
+
 const jti = (jwt) => {
 	try {
 		return JSON.parse(Buffer.from(jwt.split('.')[1], 'base64url')).jti;
@@ -19,21 +21,14 @@ const jti = (jwt) => {
 };
 
 // What the client is told.  Why exactly is for the log, and in sctoken.event.
-function refusal(ctx, { error, outcome, reason }) {
+function refusal({ error, outcome, reason }) {
+	// another transaction holds the family: nothing has changed
 	if (error === 'temporarily_unavailable')
-		return unavailable(ctx, outcome);
+		return unavailable(outcome);
 	if (error === 'invalid_grant')
 		return new errors.InvalidGrant(`${outcome} (${reason})`);
 	return Object.assign(new errors.CustomOIDCProviderError(error),
 		{ error_detail: `${outcome} (${reason})` });
-}
-
-// Another transaction holds the family: nothing has changed, and the same request
-// will do in a moment.
-function unavailable(ctx, detail) {
-	ctx.set('retry-after', '1');
-	return Object.assign(new errors.TemporarilyUnavailable(undefined, detail),
-		{ status: 503, statusCode: 503 });
 }
 
 export class Tokens {
@@ -57,7 +52,11 @@ export class Tokens {
 		const tokens = this;
 
 		this.#provider = provider;
-		provider.use((ctx, next) => this.#request.run(ctx, next));
+		provider.use((ctx, next) => this.#request.run(ctx, async () => {
+			await next();
+			if (ctx.status === 503)
+				ctx.set('retry-after', '1');
+		}));
 
 		// Both replace a method that oidc-provider does not document as an extension
 		// point.  The first is where a refresh token gets its value, the second one
@@ -110,7 +109,7 @@ export class Tokens {
 			this.#htu(ctx), { ip: ctx.ip, user_agent: ctx.get('user-agent') }]);
 
 		if (grant.error)
-			throw refusal(ctx, grant);
+			throw refusal(grant);
 		this.#rotated.set(ctx, grant);
 		return {
 			...grant.details,
@@ -151,7 +150,7 @@ export class Tokens {
 			details, { ip: ctx.ip, user_agent: ctx.get('user-agent') }]);
 
 		if (grant.error)
-			throw refusal(ctx, grant);
+			throw refusal(grant);
 		return grant.refresh_token;
 	}
 
@@ -182,7 +181,7 @@ export class Tokens {
 					THEN oidc_provider.end_grant(sctoken.token_family_id($1)) END`,
 			[token, ctx.oidc.client.clientId]);
 		} catch (error) {
-			throw error.code === '55P03' ? unavailable(ctx, 'locked') : error;
+			throw error.code === '55P03' ? unavailable('locked') : error;
 		}
 	}
 
@@ -221,7 +220,7 @@ export class Tokens {
 			/^dpop$/i.test(scheme) ? accessToken : null]);
 
 		if (verdict.error === 'temporarily_unavailable')
-			throw unavailable(ctx, verdict.reason);
+			throw unavailable(verdict.reason);
 		if (!verdict.valid)
 			throw new errors.InvalidDpopProof('DPoP proof refused', verdict.reason);
 		return true;

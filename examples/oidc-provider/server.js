@@ -29,7 +29,7 @@ const provider = createProvider({
 provider.proxy = true;
 
 // An idle connection that breaks is replaced; a request that meets one is answered
-// with "server_error", and its client repeats it.
+// with 503, and its client repeats it.
 db.on('error', (error) => console.error(error.message));
 provider.on('server_error', (ctx, error) => console.error(error.stack));
 provider.on('grant.error', (ctx, error) =>

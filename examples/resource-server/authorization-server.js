@@ -183,8 +183,9 @@ export async function authorizationServer(
 
 		if (grant.error) {
 			console.log(`${asked.grant_type}: refused, ${grant.outcome ?? grant.error}`);
-			return answer(response, grant.error === 'temporarily_unavailable' ? 503 : 400,
-				{ error: grant.error }, headers);
+			if (grant.error === 'temporarily_unavailable')
+				return answer(response, 503, { error: grant.error }, { 'Retry-After': '1' });
+			return answer(response, 400, { error: grant.error }, headers);
 		}
 		answer(response, 200, await tokens(grant), headers);
 	}

@@ -1,5 +1,7 @@
 // http.js: what both servers need of HTTP.
 
+import pg from 'pg';
+
 // The client's fault, and no secret in the message.
 export class BadRequest extends Error {}
 
@@ -75,6 +77,14 @@ export async function form(request) {
 	return parameters(new URLSearchParams(text));
 }
 
+// No connection to the database is to be had, or it broke, which is no error of the
+// database; or one of it says so.  "code" is then that of the system, if any.
+function isLost(error) {
+	return error instanceof pg.DatabaseError ? /^(08...|53300|57P0[123])$/.test(error.code) :
+		/^E[A-Z]+$/.test(error.code) ||
+		/^(Connection terminated|Client has encountered a connection error)/.test(error.message);
+}
+
 // A handler for http.createServer: what goes wrong is answered, and shown to the
 // operator; a request is never served because a check could not be made.
 export function handler(serve) {
@@ -90,6 +100,8 @@ export function handler(serve) {
 				response.destroy();
 			else if (bad)
 				answer(response, 400, { error: 'invalid_request' });
+			else if (isLost(error))
+				answer(response, 503, { error: 'temporarily_unavailable' }, { 'Retry-After': '1' });
 			else
 				answer(response, 500, { error: 'server_error' });
 		}

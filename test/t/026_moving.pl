@@ -4,7 +4,10 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use IPC::Run;
+use Page;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -32,11 +35,9 @@ wal_retrieve_retry_interval = '200ms'
 my ($old, $new) = @node{ 'old', 'new' };
 
 # What the page tells to do, in its order: where, and what.
-my @page;
-my $guide = slurp_file('doc/moving.md');
-$guide =~ s/^.*?^## Logical replication$//ms or die 'there is no such section';
-push @page, [ $1, $2 ]
-  while $guide =~ /^```sql\n-- on the (old|new) server[^\n]*\n(.*?)^```$/gms;
+my @page = map { [ $_->{text} =~ /^-- on the (old|new) server[^\n]*\n(.*)$/s ] }
+  grep { $_->{language} eq 'sql' && $_->{section} eq 'Logical replication' }
+  page_blocks("$FindBin::RealBin/../../doc/moving.md");
 
 my $source = $old->connstr . ' dbname=postgres';
 

@@ -4,8 +4,10 @@
 use strict;
 use warnings;
 use FindBin;
+use lib $FindBin::RealBin;
 use IPC::Run;
 use MIME::Base64 qw(decode_base64);
+use Page;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -18,22 +20,15 @@ my $token_endpoint = 'https://as.example.com/token';
 my $resource = 'https://api.example.com/orders';
 
 # Statements by section.
-my (%guide, %unused, $section, $in_sql);
-foreach my $line (split /^/, slurp_file("$top/doc/choosing.md"))
+my (%guide, %unused);
+foreach my $block (page_blocks("$top/doc/choosing.md"))
 {
-	if ($line =~ /^```/)
+	next if $block->{language} ne 'sql';
+	$guide{ $block->{section} } //= [''];
+	foreach my $line (split /^/, $block->{text})
 	{
-		$in_sql = $line =~ /^```sql$/;
-	}
-	elsif ($in_sql)
-	{
-		$guide{$section}[-1] .= $line;
-		push @{ $guide{$section} }, '' if $line =~ /;$/;
-	}
-	elsif ($line =~ /^## (.*)$/)
-	{
-		$section = $1;
-		$guide{$section} = [''];
+		$guide{ $block->{section} }[-1] .= $line;
+		push @{ $guide{ $block->{section} } }, '' if $line =~ /;$/;
 	}
 }
 foreach my $name (keys %guide)

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
+use Page;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Race;
@@ -15,12 +16,12 @@ my $sessions = 8;
 
 # The page's SQL, by name.
 my (%sql, %unused);
-my $page = slurp_file("$FindBin::RealBin/../../doc/migrating.md");
-while ($page =~ /^```sql ?(\S*)\n(.*?)^```$/msg)
+foreach my $block (page_blocks("$FindBin::RealBin/../../doc/migrating.md"))
 {
-	ok($1 ne '', 'a block has a name');
-	$sql{$1} .= $2;
-	$unused{$1} = 1;
+	next if $block->{language} ne 'sql';
+	ok($block->{name} ne '', 'a block has a name');
+	$sql{ $block->{name} } .= $block->{text};
+	$unused{ $block->{name} } = 1;
 }
 
 my $node = PostgreSQL::Test::Cluster->new('migrating');

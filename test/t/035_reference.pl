@@ -84,30 +84,5 @@ my @reasons = grep { !/^(?:name_syntax|x5c_key|internal)$/ }
 cmp_ok(scalar @reasons, '>', 60, 'there are reasons');
 is(join(' ', grep { $pages !~ /`\Q$_\E`/ } @reasons), '', 'each reason is explained');
 
-# [text](page#section)
-my @dead;
-foreach my $name (sort keys %page, 'README.md')
-{
-	my $text = $page{$name} // slurp_file("$doc/../README.md");
-	my $folder = $name eq 'README.md' ? "$doc/.." : $doc;
-
-	$text =~ s/^```.*?^```//gms;
-	while ($text =~ /\]\(([^)#:]*)(?:#([^)]*))?\)/g)
-	{
-		my ($file, $section) = ($1, $2);
-		my $path = $file eq '' ? "$folder/$name" : "$folder/$file";
-
-		if (!-e $path)
-		{
-			push @dead, "$name: $file";
-			next;
-		}
-		next unless defined $section;
-		my %sections = map { lc(s/[^\w\- ]//gr =~ s/ /-/gr) => 1 } slurp_file($path) =~ /^#+ (.*)$/gm;
-		push @dead, "$name: $file#$section" unless $sections{$section};
-	}
-}
-is(join("\n", @dead), '', 'each link leads somewhere');
-
 $node->stop;
 done_testing();

@@ -141,7 +141,8 @@ test('the connections to the database break: the client repeats, the user stays 
 				await app.refresh();
 				break;
 			} catch (error) {
-				assert.equal(error.cause?.status, 500);
+				assert.deepEqual([error.cause?.status, error.cause?.headers.get('retry-after')],
+					[503, '1']);
 				assert.ok(attempt < 20, 'the servers come back');
 			}
 		}

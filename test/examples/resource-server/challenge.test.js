@@ -334,8 +334,9 @@ test('without the database nobody is served', async (t) => {
 		},
 	});
 
-	assert.equal(answer.status, 500);
-	assert.deepEqual(answer.body, { error: 'server_error' });
+	assert.equal(answer.status, 503);
+	assert.deepEqual(answer.headers['retry-after'], ['1']);
+	assert.deepEqual(answer.body, { error: 'temporarily_unavailable' });
 });
 
 test('without the keys of the issuer nobody is served', async (t) => {
