@@ -9,7 +9,7 @@
  *		psql -X -d proxy -f proxy.sql
  *
  * README.md says what comes before and after.  Nothing here is for everybody but
- * the pure functions; sctoken.grant_to() gives a role what its duty needs.
+ * the functions that need no shard; sctoken.grant_to() gives a role what its duty needs.
  *
  * The server is named in each function, its shards nowhere: moving one is an
  * ALTER SERVER.  1073741824 stands for any number of shards, since shard_of_token()
@@ -188,6 +188,41 @@ CREATE FUNCTION sctoken.token_binding_hash(token_binding_id bytea)
 RETURNS text
 AS '$libdir/sctoken', 'sctoken_token_binding_hash'
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+--
+-- What reads settings and the clock as well: here too, where the settings sctoken.dpop_*
+-- must be those of the shards (sctoken_shard.states() looks)
+--
+
+CREATE FUNCTION sctoken.dpop_verify(
+    proof text,
+    htm text,
+    htu text,
+    access_token text DEFAULT NULL,
+    jkt text DEFAULT NULL,
+    max_age interval DEFAULT NULL,
+    future_skew interval DEFAULT NULL,
+    algs text[] DEFAULT NULL,
+    at timestamptz DEFAULT NULL)
+RETURNS sctoken.dpop_result
+AS '$libdir/sctoken', 'sctoken_dpop_verify'
+LANGUAGE C VOLATILE PARALLEL SAFE COST 1000;
+
+CREATE FUNCTION sctoken.dpop_challenge(
+    error text DEFAULT NULL,
+    algs text[] DEFAULT NULL,
+    nonce text DEFAULT NULL,
+    error_description text DEFAULT NULL,
+    realm text DEFAULT NULL,
+    scope text DEFAULT NULL)
+RETURNS text
+AS '$libdir/sctoken', 'sctoken_dpop_challenge'
+LANGUAGE C STABLE PARALLEL SAFE;
+
+CREATE FUNCTION sctoken.dpop_metadata()
+RETURNS jsonb
+AS '$libdir/sctoken', 'sctoken_dpop_metadata'
+LANGUAGE C STABLE PARALLEL SAFE;
 
 --
 -- By the token
@@ -480,85 +515,8 @@ BEGIN
 END $$;
 
 --
--- By any shard: what depends on settings, secrets and tables that are the same on all
+-- By any shard: what depends on secrets and tables that are the same on all
 --
-
-CREATE FUNCTION sctoken_shard.dpop_verify(
-    shard integer,
-    proof text,
-    htm text,
-    htu text,
-    access_token text,
-    jkt text,
-    max_age interval,
-    future_skew interval,
-    algs text[],
-    at timestamptz)
-RETURNS sctoken.dpop_result
-LANGUAGE plproxy AS $$
-    CLUSTER 'sctoken';
-    RUN ON shard;
-    SELECT * FROM sctoken.dpop_verify(proof, htm, htu, access_token, jkt, max_age, future_skew, algs, at);
-$$;
-
-CREATE FUNCTION sctoken.dpop_verify(
-    proof text,
-    htm text,
-    htu text,
-    access_token text DEFAULT NULL,
-    jkt text DEFAULT NULL,
-    max_age interval DEFAULT NULL,
-    future_skew interval DEFAULT NULL,
-    algs text[] DEFAULT NULL,
-    at timestamptz DEFAULT NULL)
-RETURNS sctoken.dpop_result
-LANGUAGE sql
-AS $$
-    SELECT * FROM sctoken_shard.dpop_verify(sctoken_shard.any_shard(), proof, htm, htu, access_token, jkt, max_age, future_skew, algs, at)
-$$;
-
-CREATE FUNCTION sctoken_shard.dpop_challenge(
-    shard integer,
-    error text,
-    algs text[],
-    nonce text,
-    error_description text,
-    realm text,
-    scope text)
-RETURNS text
-LANGUAGE plproxy AS $$
-    CLUSTER 'sctoken';
-    RUN ON shard;
-    SELECT sctoken.dpop_challenge(error, algs, nonce, error_description, realm, scope);
-$$;
-
-CREATE FUNCTION sctoken.dpop_challenge(
-    error text DEFAULT NULL,
-    algs text[] DEFAULT NULL,
-    nonce text DEFAULT NULL,
-    error_description text DEFAULT NULL,
-    realm text DEFAULT NULL,
-    scope text DEFAULT NULL)
-RETURNS text
-LANGUAGE sql
-AS $$
-    SELECT * FROM sctoken_shard.dpop_challenge(sctoken_shard.any_shard(), error, algs, nonce, error_description, realm, scope)
-$$;
-
-CREATE FUNCTION sctoken_shard.dpop_metadata(shard integer)
-RETURNS jsonb
-LANGUAGE plproxy AS $$
-    CLUSTER 'sctoken';
-    RUN ON shard;
-    SELECT sctoken.dpop_metadata();
-$$;
-
-CREATE FUNCTION sctoken.dpop_metadata()
-RETURNS jsonb
-LANGUAGE sql
-AS $$
-    SELECT * FROM sctoken_shard.dpop_metadata(sctoken_shard.any_shard())
-$$;
 
 CREATE FUNCTION sctoken_shard.dpop_nonce(shard integer, server text, jkt text)
 RETURNS text
@@ -1053,23 +1011,41 @@ CREATE TYPE sctoken_shard.state AS (
     setting text,
     version text,
     policy text,
+    settings text,
     ahead interval
 );
 
-CREATE FUNCTION sctoken_shard.state(number integer, shards integer)
+CREATE FUNCTION sctoken_shard.settings()
+RETURNS text
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(s.name || '=' || s.setting, ' ' ORDER BY s.name COLLATE "C")
+      FROM sctoken.htu_normalize('') AS loads_the_module, pg_settings AS s
+     WHERE s.name ^@ 'sctoken.dpop_'
+$$;
+COMMENT ON FUNCTION sctoken_shard.settings() IS
+'The settings sctoken.dpop_* of the proxy';
+
+CREATE FUNCTION sctoken_shard.state(number integer, shards integer, expected text)
 RETURNS sctoken_shard.state
 LANGUAGE plproxy AS $$
     CLUSTER 'sctoken';
     RUN ON number;
     SELECT number AS shard,
            NOT pg_catalog.pg_is_in_recovery() AND e.extversion IS NOT NULL
+           AND s.settings OPERATOR(pg_catalog.=) expected
            AND (shards OPERATOR(pg_catalog.=) 1
-                OR s.setting IS NOT DISTINCT FROM pg_catalog.format('%s/%s', number, shards)) AS ready,
-           NULL::text AS error, s.setting, e.extversion AS version,
+                OR s.place IS NOT DISTINCT FROM pg_catalog.format('%s/%s', number, shards)) AS ready,
+           NULL::text AS error, s.place AS setting, e.extversion AS version,
            (SELECT pg_catalog.md5(pg_catalog.string_agg((pg_catalog.to_jsonb(p) OPERATOR(pg_catalog.-) 'not_before')::text, ',' ORDER BY p.client_id COLLATE "C"))
               FROM sctoken.client_policy AS p) AS policy,
+           s.settings,
            NULL::interval AS ahead
-      FROM pg_catalog.current_setting('sctoken.shard', true) AS s(setting)
+      FROM (SELECT pg_catalog.max(g.setting) FILTER (WHERE g.name OPERATOR(pg_catalog.=) 'sctoken.shard') AS place,
+                   pg_catalog.string_agg(g.name OPERATOR(pg_catalog.||) '=' OPERATOR(pg_catalog.||) g.setting, ' ' ORDER BY g.name COLLATE "C")
+                       FILTER (WHERE g.name OPERATOR(pg_catalog.^@) 'sctoken.dpop_') AS settings
+              FROM sctoken.htu_normalize('') AS loads_the_module, pg_catalog.pg_settings AS g) AS s
       LEFT JOIN pg_catalog.pg_extension AS e ON e.extname OPERATOR(pg_catalog.=) 'sctoken';
 $$;
 
@@ -1088,24 +1064,25 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shards CONSTANT integer := sctoken_shard.shards();
+    settings CONSTANT text := sctoken_shard.settings();
     sent timestamptz;
     clock timestamptz;
     result sctoken_shard.state;
 BEGIN
     FOR shard IN 0 .. shards - 1 LOOP
         BEGIN
-            result := sctoken_shard.state(shard, shards);
+            result := sctoken_shard.state(shard, shards, settings);
             sent := clock_timestamp();
             clock := sctoken_shard.clock(shard);
             result.ahead := clock - (sent + (clock_timestamp() - sent) / 2);
         EXCEPTION WHEN OTHERS THEN
-            result := ROW(shard, false, format('%s (%s)', sqlerrm, sqlstate), NULL, NULL, NULL, NULL);
+            result := ROW(shard, false, format('%s (%s)', sqlerrm, sqlstate), NULL, NULL, NULL, NULL, NULL);
         END;
         RETURN NEXT result;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION sctoken_shard.states() IS
-'What there is to know of each shard, for operators. ready: it answers, writes, has the extension, and its sctoken.shard (setting) is its place in the server''s options. error: why it does not answer. version: of the extension. policy: a hash of client_policy without not_before, to be the same everywhere; null: no row. ahead: how far its clock is before the proxy''s';
+'What there is to know of each shard, for operators. ready: it answers, writes, has the extension, its sctoken.shard (setting) is its place in the server''s options, and its sctoken.dpop_* (settings) are those of the proxy. error: why it does not answer. version: of the extension. policy: a hash of client_policy without not_before, to be the same everywhere; null: no row. ahead: how far its clock is before the proxy''s';
 
 --
 -- Privileges
@@ -1135,7 +1112,7 @@ DECLARE
         "operator": [
             "register_client_certificates", "effective_policy", "families", "family_active", "narrow", "rebind",
             "revoke_family", "revoke_grant", "revoke_session", "revoke_subject", "revoke_binding", "revoke_client",
-            "maintain", "rotate_secret", "stats", "counters", "state", "states", "clock",
+            "maintain", "rotate_secret", "stats", "counters", "state", "states", "settings", "clock",
             "dblink_connect", "dblink_exec", "dblink_disconnect", "dblink_get_connections"
         ],
         "monitor": [
@@ -1193,7 +1170,8 @@ GRANT EXECUTE ON FUNCTION
     sctoken.thumbprint_from_header(text, text),
     sctoken.token_binding_verify(bytea, bytea, integer),
     sctoken.token_binding_from_header(text),
-    sctoken.token_binding_hash(bytea)
+    sctoken.token_binding_hash(bytea),
+    sctoken.dpop_verify(text, text, text, text, text, interval, interval, text[], timestamptz)
 TO PUBLIC;
 
 COMMIT;
