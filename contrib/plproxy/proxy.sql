@@ -355,6 +355,16 @@ $$;
 COMMENT ON FUNCTION sctoken_shard.shards() IS
 'How many shards server sctoken has; their numbers are 0 to shards() - 1';
 
+CREATE FUNCTION sctoken_shard.failure(shard integer, message text, state text)
+RETURNS text
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('shard %s: %s (%s)', shard, rtrim(regexp_replace(message, '\s+', ' ', 'g')), state)
+$$;
+COMMENT ON FUNCTION sctoken_shard.failure(integer, text, text) IS
+'The error of a shard, with its SQLSTATE, in one line';
+
 CREATE FUNCTION sctoken_shard.answers(shard integer)
 RETURNS boolean
 LANGUAGE plproxy AS $$
@@ -382,7 +392,7 @@ BEGIN
             PERFORM sctoken_shard.answers(shard);
             RETURN shard;
         EXCEPTION WHEN OTHERS THEN
-            failures := failures || format('shard %s: %s (%s)', shard, sqlerrm, sqlstate);
+            failures := failures || sctoken_shard.failure(shard, sqlerrm, sqlstate);
         END;
     END LOOP;
     RAISE connection_exception USING
@@ -410,8 +420,11 @@ BEGIN
         BEGIN
             EXECUTE 'SELECT ' || call INTO result USING shard, arguments;
             results := results || result;
-        EXCEPTION WHEN OTHERS THEN
-            failures := failures || format('shard %s: %s (%s)', shard, sqlerrm, sqlstate);
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
+            IF sqlstate = '57014' AND sqlerrm NOT LIKE '%] REMOTE %' THEN
+                RAISE;
+            END IF;
+            failures := failures || sctoken_shard.failure(shard, sqlerrm, sqlstate);
             first_state := coalesce(first_state, sqlstate);
             first_message := coalesce(first_message, sqlerrm);
             alike := alike AND sqlstate = first_state;
@@ -441,8 +454,8 @@ BEGIN
     FOR shard IN 0 .. sctoken_shard.shards() - 1 LOOP
         BEGIN
             RETURN QUERY EXECUTE 'SELECT * FROM ' || call USING shard, argument;
-        EXCEPTION WHEN OTHERS THEN
-            IF sqlstate ^@ '22' THEN
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
+            IF sqlstate ^@ '22' OR (sqlstate = '57014' AND sqlerrm NOT LIKE '%] REMOTE %') THEN
                 RAISE;
             END IF;
             RAISE WARNING USING
@@ -978,7 +991,7 @@ BEGIN
             PERFORM sctoken_shard.dblink_connect('sctoken_maintain', servers || coalesce(credentials, ''));
             PERFORM sctoken_shard.dblink_exec('sctoken_maintain', 'CALL sctoken.maintain()');
         EXCEPTION WHEN OTHERS THEN
-            failures := failures || format('shard %s: %s (%s)', shard, sqlerrm, sqlstate);
+            failures := failures || sctoken_shard.failure(shard, sqlerrm, sqlstate);
         END;
         IF 'sctoken_maintain' = ANY (sctoken_shard.dblink_get_connections()) THEN
             PERFORM sctoken_shard.dblink_disconnect('sctoken_maintain');
@@ -1076,7 +1089,7 @@ BEGIN
             clock := sctoken_shard.clock(shard);
             result.ahead := clock - (sent + (clock_timestamp() - sent) / 2);
         EXCEPTION WHEN OTHERS THEN
-            result := ROW(shard, false, format('%s (%s)', sqlerrm, sqlstate), NULL, NULL, NULL, NULL, NULL);
+            result := ROW(shard, false, sctoken_shard.failure(shard, sqlerrm, sqlstate), NULL, NULL, NULL, NULL, NULL);
         END;
         RETURN NEXT result;
     END LOOP;
@@ -1119,7 +1132,7 @@ DECLARE
             "stats", "counters"
         ]
     }';
-    made_of CONSTANT jsonb := '["shards", "answers", "any_shard", "on_all", "rows_of_all"]';
+    made_of CONSTANT jsonb := '["shards", "failure", "answers", "any_shard", "on_all", "rows_of_all"]';
     privilege text;
 BEGIN
     IF NOT duties ? duty THEN

@@ -19,7 +19,6 @@ my $rounds = 4;
 my @servers = map { new_server("server_$_", "sctoken.lock_timeout = '60s'\n") } 0, 1;
 new_shard(shard_server($_, @servers), $_) foreach 0 .. $shards - 1;
 my $proxy = new_proxy('proxy', '', @servers);
-$proxy->safe_psql('proxy', q{ALTER SERVER sctoken OPTIONS (SET query_timeout '60')});
 
 sub sql
 {
@@ -144,7 +143,7 @@ $session->{stderr} = '';
 my ($stdout, $stderr);
 $proxy->psql('proxy', qq{\\set VERBOSITY verbose\nSELECT sctoken.revoke_session('many', 'logout')}, stderr => \$stderr);
 like($stderr, qr/58000: not done on 2 of 4 shards/, 'a bulk revocation says that it is not done');
-like($stderr, qr/DETAIL:  shard 1: .*\nshard 3: .*\nthe others: \d+, \d+\n/, '... where, and what is done');
+like($stderr, qr/DETAIL:  shard 1: .*\(XX000\)\nshard 3: .*\(XX000\)\nthe others: \d+, \d+\n/, '... where, and what is done');
 my $alive = q{SELECT count(*) FROM sctoken.family WHERE session_id = 'many' AND revoked_at IS NULL};
 is(on_shard(0, $alive) + on_shard(2, $alive), 0, 'it is done on the others');
 $proxy->psql('proxy', q{SELECT count(*), count(DISTINCT family_id) = count(*) FROM sctoken.family_overview WHERE session_id = 'many'},
@@ -163,17 +162,23 @@ is($answers, "0|revoked\n1|rotated\n2|revoked\n3|rotated", 'the same session goe
   or diag $answers;
 is(sql(q{SELECT sctoken.revoke_session('many', 'logout')}), sql('SELECT count(*) FROM held WHERE shard IN (1, 3)'), 'the revocation, repeated, does the rest');
 
-# A shard that hangs: the call ends, and what became of it is to be asked again.
-sql(q{ALTER SERVER sctoken OPTIONS (SET query_timeout '1')});
-my $stuck = sql(q{SELECT refresh_token FROM sctoken.issue('app', 'stuck')});
+# A shard that hangs: statement_timeout of the proxy ends the call there too; that of
+# the shard makes it one failure of a call to all.
+my $stuck = sql(q{SELECT refresh_token FROM sctoken.issue('app', 'stuck', session_id => 'stuck')});
 my $home = sql("SELECT sctoken.shard_of_token('$stuck', 4)");
 my $holder = shard_server($home, @servers)->background_psql("shard_$home");
+my $waiting = q{SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND wait_event_type = 'Lock'};
 $holder->query_safe("BEGIN; SELECT count(*) FROM (SELECT FROM sctoken.family WHERE id = sctoken.token_family_id('$stuck') FOR UPDATE) AS f");
-$proxy->psql('proxy', "SELECT outcome FROM sctoken.rotate('$stuck', 'app')", stderr => \$stderr);
-like($stderr, qr/query timeout/, 'a shard that does not answer in time is an error');
+$proxy->psql('proxy', "SET statement_timeout = '2s';\nSELECT outcome FROM sctoken.rotate('$stuck', 'app')", stderr => \$stderr);
+like($stderr, qr/canceling statement due to statement timeout/, 'a shard that does not answer in time is an error');
+ok(shard_server($home, @servers)->poll_query_until("shard_$home", $waiting, '0'), '... and the call is ended there');
+on_shard($home, "ALTER DATABASE shard_$home SET statement_timeout = '2s'");
+$proxy->psql('proxy', "\\set VERBOSITY verbose\nSELECT sctoken.revoke_session('stuck', 'logout')", stderr => \$stderr);
+like($stderr, qr/58000: not done on 1 of 4 shards\nDETAIL:  shard $home: .*canceling statement due to statement timeout \(57014\)\n/,
+	'a shard that ends a call by itself has failed, and no other');
 $holder->quit;
-my $again = sql("SELECT outcome FROM sctoken.rotate('$stuck', 'app')");
-like($again, qr/^(rotated|replayed)$/, '... and the token is still good when it does');
+is(sql("SELECT outcome FROM sctoken.rotate('$stuck', 'app')"), 'rotated', '... and the token is still good when it does');
+is(sql(q{SELECT sctoken.revoke_session('stuck', 'logout')}), 1, 'the revocation, repeated, is done');
 
 $session->quit;
 stop_all($proxy, @servers);

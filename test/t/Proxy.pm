@@ -16,8 +16,8 @@ use Test::More;
 
 our @EXPORT = qw(find_plproxy new_server new_shard new_proxy shard_option shard_server stop_all $shards);
 our $shards = 4;
+our $script = "$FindBin::RealBin/../../contrib/plproxy/proxy.sql";
 
-my $kit = "$FindBin::RealBin/../../contrib/plproxy";
 my %roles = (
 	my_as => 'authorization_server',
 	my_rs => 'resource_server',
@@ -95,7 +95,7 @@ sub shard_option
 {
 	my ($server, $shard) = @_;
 
-	return sprintf "p%d 'host=%s port=%d dbname=shard_%d connect_timeout=5'",
+	return sprintf "p%d 'host=%s port=%d dbname=shard_%d'",
 	  $shard, $server->host, $server->port, $shard;
 }
 
@@ -110,10 +110,10 @@ sub new_proxy
 	$proxy->append_conf('postgresql.conf', "max_connections = 150\nfsync = off\n" . ($conf // ''));
 	$proxy->start;
 	$proxy->safe_psql('postgres', 'CREATE DATABASE proxy');
-	$proxy->command_ok([ 'psql', '-XqAt', '-d', $proxy->connstr('proxy'), '-f', "$kit/proxy.sql" ],
+	$proxy->command_ok([ 'psql', '-XqAt', '-d', $proxy->connstr('proxy'), '-f', $script ],
 		'the script makes a proxy');
 	$proxy->safe_psql('proxy', qq{
-CREATE SERVER sctoken FOREIGN DATA WRAPPER plproxy OPTIONS (query_timeout '5', $options);
+CREATE SERVER sctoken FOREIGN DATA WRAPPER plproxy OPTIONS (connection_lifetime '1800', $options);
 CREATE USER MAPPING FOR CURRENT_USER SERVER sctoken;
 });
 	foreach my $role (sort keys %roles)
