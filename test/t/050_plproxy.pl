@@ -206,6 +206,7 @@ sub as
 }
 my $first = '(SELECT family_id FROM held WHERE n = 1)';
 is(as('my_as', q{SELECT outcome FROM sctoken.rotate(NULL, 'app')}), 'unknown_token', 'no token is an answer');
+is(as('my_as', q{SELECT reason FROM sctoken.certificate_authenticate('app', NULL)}), 'missing', 'certificate_authenticate');
 is(as('my_as', "SELECT sctoken.confirm($first, 2)"), 't', 'confirm');
 is(as('my_rs', "SELECT sctoken.family_active($first)"), 't', 'family_active');
 is(as('my_rs', 'SELECT sctoken.family_active(NULL)'), 'f', '... of none');
