@@ -113,7 +113,7 @@ sub new_proxy
 	$proxy->command_ok([ 'psql', '-XqAt', '-d', $proxy->connstr('proxy'), '-f', $script ],
 		'the script makes a proxy');
 	$proxy->safe_psql('proxy', qq{
-CREATE SERVER sctoken FOREIGN DATA WRAPPER plproxy OPTIONS (connection_lifetime '1800', $options);
+CREATE SERVER sctoken FOREIGN DATA WRAPPER plproxy OPTIONS (connection_lifetime '1800', query_timeout '5', $options);
 CREATE USER MAPPING FOR CURRENT_USER SERVER sctoken;
 });
 	foreach my $role (sort keys %roles)
