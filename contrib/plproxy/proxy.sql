@@ -420,7 +420,11 @@ BEGIN
         BEGIN
             EXECUTE 'SELECT ' || call INTO result USING shard, arguments;
             results := results || result;
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
+            /* a shard may have cancelled its part; the caller's cancel is another thing */
+            IF sqlstate = '57014' AND sqlerrm NOT LIKE '%] REMOTE %' THEN
+                RAISE;
+            END IF;
             failures := failures || sctoken_shard.failure(shard, sqlerrm, sqlstate);
             first_state := coalesce(first_state, sqlstate);
             first_message := coalesce(first_message, sqlerrm);
@@ -451,8 +455,8 @@ BEGIN
     FOR shard IN 0 .. sctoken_shard.shards() - 1 LOOP
         BEGIN
             RETURN QUERY EXECUTE 'SELECT * FROM ' || call USING shard, argument;
-        EXCEPTION WHEN OTHERS THEN
-            IF sqlstate ^@ '22' THEN
+        EXCEPTION WHEN OTHERS OR query_canceled THEN
+            IF sqlstate ^@ '22' OR (sqlstate = '57014' AND sqlerrm NOT LIKE '%] REMOTE %') THEN
                 RAISE;
             END IF;
             RAISE WARNING USING
