@@ -51,6 +51,7 @@ OBJS        = src/sctoken.o \
 		src/secret_file.o \
 		src/shard.o \
 		src/single_use.o \
+		src/standby.o \
 		src/stats.o \
 		src/thumbprint.o \
 		src/token.o \
@@ -184,8 +185,8 @@ all install uninstall installcheck clean:
 
 endif
 
-.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze valgrind lint
-demo test bench campaign campaign-controls faults fuzz analyze valgrind:
+.PHONY: demo test bench bench-growth campaign campaign-controls faults fuzz analyze valgrind test-ha lint
+demo test bench campaign campaign-controls faults fuzz analyze valgrind test-ha:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/run.sh' $@
 
 # The plots of doc/performance.md, and what they are made of

@@ -618,12 +618,12 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.rotate(text, text, text, text[], jsonb, text, text, text, bytea, jsonb) IS
 'Uses a refresh token: gives its successor, or says why not (RFC 6749 6, RFC 9700 4.14.2). Call it in FROM: SELECT (f(..)).* would run it once for each column. Commit before the client is answered, whatever the outcome: a rolled back reuse_detected revokes nothing. refresh_token: null is unknown_token. client_id: authenticated or identified by the caller. scope, audience: a subset for this access token; null: all. cnf: what the caller has verified itself; unknown members are ignored. dpop_proof, htm, htu: value of the DPoP header and the request it came with; it is checked as by dpop_check with server ''as'', and its key counts as presented. certificate: of the client''s TLS connection, DER (see certificate_from_header); its x5t#S256 counts as presented. context: goes into the event. Outcomes: see grant_result. Errors: 22004 client_id is null, htm or htu with a proof; 22023 a malformed cnf, htm, htu or certificate; 25006 in a read-only transaction; 40001 at SERIALIZABLE, and at REPEATABLE READ beside a bulk revocation, having changed nothing';
 
-CREATE FUNCTION sctoken.introspect(token text)
+CREATE FUNCTION sctoken.introspect(token text, min_lsn pg_lsn DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'sctoken_introspect'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION sctoken.introspect(text) IS
-'Introspection answer (RFC 7662 2.2) for a refresh token: active, client_id, sub, scope, aud, iat, exp (the earlier of idle and absolute expiry), cnf, sid, family_id, generation. {"active": false} alone for anything but the one live token of a family. Null is inactive. Reads the latest committed state at every isolation level, writes nothing, runs on a standby';
+COMMENT ON FUNCTION sctoken.introspect(text, pg_lsn) IS
+'Introspection answer (RFC 7662 2.2) for a refresh token: active, client_id, sub, scope, aud, iat, exp (the earlier of idle and absolute expiry), cnf, sid, family_id, generation. {"active": false} alone for anything but the one live token of a family. A null token is inactive. Reads the latest committed state at every isolation level, writes nothing, runs on a standby. min_lsn: what last_write_lsn gave on the primary; null, the default, takes what the standby knows. The answer is null where a standby has not replayed the WAL up to min_lsn yet: ask the primary';
 
 CREATE FUNCTION sctoken.revoke(token text, client_id text, reason text DEFAULT 'logout')
 RETURNS boolean
@@ -642,7 +642,7 @@ COMMENT ON FUNCTION sctoken.revoke_family(uuid, text) IS
 REVOKE ALL ON FUNCTION
     sctoken.issue(text, text, text, text[], jsonb, text, text, jsonb, text, text, text, bytea, jsonb),
     sctoken.rotate(text, text, text, text[], jsonb, text, text, text, bytea, jsonb),
-    sctoken.introspect(text),
+    sctoken.introspect(text, pg_lsn),
     sctoken.revoke(text, text, text),
     sctoken.revoke_family(uuid, text)
 FROM PUBLIC;
@@ -878,19 +878,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION sctoken.families(text) IS
 'The living families of a subject ("my sessions"), the one used last first: those for which family_active is true. bound: whether to a key or certificate. expires_at: when it ends if it is not used (the earlier of idle and absolute expiry). Reads the latest committed state at every isolation level, writes nothing, runs on a standby. Errors: 22004 subject is null';
 
-CREATE FUNCTION sctoken.family_active(family_id uuid)
+CREATE FUNCTION sctoken.family_active(family_id uuid, min_lsn pg_lsn DEFAULT NULL)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'sctoken_family_active'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION sctoken.family_active(uuid) IS
-'Does a family live? For access tokens that carry the family''s id and are to die with it. family_id: as issue gave it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Never null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it';
+COMMENT ON FUNCTION sctoken.family_active(uuid, pg_lsn) IS
+'Does a family live? For access tokens that carry the family''s id and are to die with it. family_id: as issue gave it. False: revoked, also by not_before, expired, idle for too long, its client disabled, no such family, or null. Reads the latest committed state at every isolation level, takes no lock, writes nothing, runs on a standby, which knows of a revocation once it has replayed it. min_lsn: what last_write_lsn gave on the primary; null, the default, takes what the standby knows. The answer is null only where a standby has not replayed the WAL up to min_lsn yet: ask the primary';
+
+CREATE FUNCTION sctoken.last_write_lsn()
+RETURNS pg_lsn
+AS 'MODULE_PATHNAME', 'sctoken_last_write_lsn'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION sctoken.last_write_lsn() IS
+'The position in the WAL that a standby must have replayed to know what has been committed on this server, for min_lsn of introspect and family_active. Call it after the commit of what shall be seen, in any session of the same server: behind a pooler too. It is that of the server, not of the session. Errors: 25001 in a transaction that has written; 25006 on a standby';
 
 REVOKE ALL ON FUNCTION
     sctoken.confirm(uuid, bigint),
     sctoken.narrow(uuid, text, text[], text),
     sctoken.rebind(uuid, jsonb, text),
     sctoken.families(text),
-    sctoken.family_active(uuid)
+    sctoken.family_active(uuid, pg_lsn),
+    sctoken.last_write_lsn()
 FROM PUBLIC;
 
 --
@@ -1366,6 +1374,7 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.narrow",
             "EXECUTE ON ROUTINE sctoken.families",
             "EXECUTE ON ROUTINE sctoken.family_active",
+            "EXECUTE ON ROUTINE sctoken.last_write_lsn",
             "EXECUTE ON ROUTINE sctoken.dpop_check",
             "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
             "EXECUTE ON ROUTINE sctoken.dpop_nonce",
@@ -1376,6 +1385,7 @@ DECLARE
         "resource_server": [
             "EXECUTE ON ROUTINE sctoken.introspect",
             "EXECUTE ON ROUTINE sctoken.family_active",
+            "EXECUTE ON ROUTINE sctoken.last_write_lsn",
             "EXECUTE ON ROUTINE sctoken.confirm",
             "EXECUTE ON ROUTINE sctoken.dpop_check",
             "EXECUTE ON ROUTINE sctoken.dpop_check_headers",
@@ -1404,6 +1414,7 @@ DECLARE
             "EXECUTE ON ROUTINE sctoken.effective_policy",
             "EXECUTE ON ROUTINE sctoken.families",
             "EXECUTE ON ROUTINE sctoken.family_active",
+            "EXECUTE ON ROUTINE sctoken.last_write_lsn",
             "EXECUTE ON ROUTINE sctoken.narrow",
             "EXECUTE ON ROUTINE sctoken.rebind",
             "EXECUTE ON ROUTINE sctoken.revoke_family",

@@ -8,10 +8,12 @@
 #include "sctoken.h"
 
 #include "fmgr.h"
+#include "utils/pg_lsn.h"
 
 #include "active.h"
 #include "policy.h"
 #include "query.h"
+#include "standby.h"
 
 PG_FUNCTION_INFO_V1(sctoken_family_active);
 
@@ -38,6 +40,8 @@ sctoken_family_active(PG_FUNCTION_ARGS)
 	/* an access token without a family is not known to live */
 	if (PG_ARGISNULL(0))
 		PG_RETURN_BOOL(false);
+	if (!PG_ARGISNULL(1) && sct_standby_lacks(PG_GETARG_LSN(1)))
+		PG_RETURN_NULL();
 	sct_query_begin(&scope);
 	result = sct_family_read(PG_GETARG_UUID_P(0), &family) &&
 		sct_family_is_active(&family, GetCurrentTimestamp(), &expires_at);

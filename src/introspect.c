@@ -8,11 +8,13 @@
 
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/pg_lsn.h"
 
 #include "active.h"
 #include "interval.h"
 #include "json_object.h"
 #include "query.h"
+#include "standby.h"
 
 PG_FUNCTION_INFO_V1(sctoken_introspect);
 
@@ -89,6 +91,8 @@ sctoken_introspect(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_JSONB_P(inactive());
+	if (!PG_ARGISNULL(1) && sct_standby_lacks(PG_GETARG_LSN(1)))
+		PG_RETURN_NULL();
 	sct_query_begin(&scope);
 	alive = is_active(PG_GETARG_TEXT_PP(0), &family, &expires_at);
 	MemoryContextSwitchTo(caller_context);

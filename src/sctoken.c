@@ -4,6 +4,7 @@
  */
 #include "sctoken.h"
 
+#include "access/xact.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "utils/guc.h"
@@ -31,6 +32,7 @@ int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
+int			sct_revocation_commit = SYNCHRONOUS_COMMIT_REMOTE_FLUSH;
 char	   *sct_shard = NULL;
 char	   *sct_databases = NULL;
 int			sct_maintenance_interval = 3600;
@@ -52,6 +54,13 @@ static const struct config_enum_entry freshness_modes[] = {
 static const struct config_enum_entry replay_stores[] = {
 	{"logged", REPLAY_LOGGED, false},
 	{"unlogged", REPLAY_UNLOGGED, false},
+	{NULL, 0, false}
+};
+
+/* Weaker ones are refused: a revocation that is forgotten revives a stolen token. */
+static const struct config_enum_entry revocation_commits[] = {
+	{"on", SYNCHRONOUS_COMMIT_REMOTE_FLUSH, false},
+	{"remote_apply", SYNCHRONOUS_COMMIT_REMOTE_APPLY, false},
 	{NULL, 0, false}
 };
 
@@ -168,6 +177,15 @@ _PG_init(void)
 							   "",
 							   PGC_SUSET, 0,
 							   sct_shard_check, sct_shard_assign, NULL);
+
+	DefineCustomEnumVariable("sctoken.revocation_synchronous_commit",
+							 "The least synchronous_commit of a transaction that revoked.",
+							 "\"remote_apply\" waits until synchronous standbys answer by it.",
+							 &sct_revocation_commit,
+							 SYNCHRONOUS_COMMIT_REMOTE_FLUSH,
+							 revocation_commits,
+							 PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 
 	DefineCustomStringVariable("sctoken.databases",
 							   "Databases in which the background worker runs sctoken.maintain().",

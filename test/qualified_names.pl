@@ -24,7 +24,7 @@ my $schemas = qr/^(?:sctoken|pg_catalog)$/;
 my $pinned = 'set search_path = pg_catalog , pg_temp';
 
 my %type = map { $_ => 1 } qw(bigint boolean bytea double integer interval json jsonb
-  numeric record regclass regrole smallint text timestamptz trigger uuid void);
+  numeric pg_lsn record regclass regrole smallint text timestamptz trigger uuid void);
 
 # Words of SQL that are no names where they stand before a parenthesis.
 my %keyword = map { $_ => 1 } qw(all and any array as by case check coalesce
@@ -450,7 +450,7 @@ my @mistakes = (
 	[ 'a body without a path', qr/\nSET search_path = pg_catalog, pg_temp/, '' ],
 	[ 'a body with another path', qr/(SET search_path = )pg_catalog(, pg_temp)/, '$1public$2' ],
 	[ 'SECURITY DEFINER without a path', qr/(LANGUAGE C VOLATILE)/, '$1 SECURITY DEFINER' ],
-	[ 'SECURITY DEFINER later on', qr/\z/, "\nALTER FUNCTION sctoken.introspect(text) SECURITY DEFINER;" ],
+	[ 'SECURITY DEFINER later on', qr/\z/, "\nALTER FUNCTION sctoken.introspect(text, pg_lsn) SECURITY DEFINER;" ],
 	[ 'a body in DO', qr/\z/, "\nDO \$\$ BEGIN PERFORM now(); END \$\$;" ],
 	[ 'a function in C', qr/pg_catalog\.(max\(expires_at\))/, '$1', 'src/maintain.c' ],
 	[ 'an operator in C', qr/OPERATOR\(pg_catalog\.(<=)\)( \$2)/, '$1$2', 'src/maintain.c' ],

@@ -8,7 +8,7 @@
 # root runs this, all but the packages is done as an unprivileged user, since
 # PostgreSQL refuses to run as root.
 #
-# usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults
+# usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults|test-ha
 #
 # Environment:
 #	PG_CONFIG		pg_config of the PostgreSQL to use; default: the newest
@@ -126,6 +126,7 @@ missing_packages()
 		test*tap*plproxy* | bench*) missing_plproxy ;;
 	esac
 	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
+	[ "$command" != test-ha ] || [ -x /usr/bin/python3 ] || echo python3
 	[ "$command" != faults ] || command -v patch >/dev/null || echo patch
 	[ "$command" != valgrind ] || command -v valgrind >/dev/null ||
 		printf '%s\n' valgrind libc6-dbg
@@ -362,8 +363,8 @@ clean_up()
 }
 
 case $command in
-	test | demo | bench | builds | analyze | fuzz | valgrind | campaign | campaign-controls | faults) ;;
-	*) die "usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults" ;;
+	test | demo | bench | builds | analyze | fuzz | valgrind | campaign | campaign-controls | faults | test-ha) ;;
+	*) die "usage: test/run.sh test|demo|bench|builds|analyze|fuzz|valgrind|campaign|campaign-controls|faults|test-ha" ;;
 esac
 trap clean_up EXIT
 trap 'exit 130' INT

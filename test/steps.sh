@@ -232,7 +232,7 @@ case $command in
 	test | campaign*) prepare driver build_driver ;;
 esac
 case $command in
-	campaign*) ;;						# has servers of its own
+	campaign* | test-ha) ;;				# have servers of their own
 	bench) prepare start start_server "$work/bench.conf" ;;
 	*) prepare start start_server test/sctoken.conf ;;
 esac
@@ -268,4 +268,9 @@ case $command in
 	campaign) test/campaign/run.sh ;;
 	campaign-controls) test/campaign/controls.sh ;;
 	faults) test/faults/run.sh "$work" ;;
+	test-ha)
+		step ha test/ha/run.sh
+		[ $failed != 0 ] || sed -n 's/^# /    /p' "$log/ha.log"
+		summary
+		;;
 esac

@@ -245,7 +245,7 @@ LANGUAGE plproxy AS $$
     RUN ON coalesce(sctoken.shard_of_token(refresh_token, 1073741824), 0);
 $$;
 
-CREATE FUNCTION sctoken.introspect(token text)
+CREATE FUNCTION sctoken.introspect(token text, min_lsn pg_lsn DEFAULT NULL)
 RETURNS jsonb
 LANGUAGE plproxy AS $$
     CLUSTER 'sctoken';
@@ -291,7 +291,7 @@ LANGUAGE plproxy AS $$
     RUN ON coalesce(pg_catalog.uuid_hash(family_id), 0);
 $$;
 
-CREATE FUNCTION sctoken.family_active(family_id uuid)
+CREATE FUNCTION sctoken.family_active(family_id uuid, min_lsn pg_lsn DEFAULT NULL)
 RETURNS boolean
 LANGUAGE plproxy AS $$
     CLUSTER 'sctoken';
@@ -1018,6 +1018,26 @@ BEGIN
         HINT = 'Put the new line into each file, marked retired, before one of them makes tokens under it.';
 END $$;
 
+CREATE FUNCTION sctoken_shard.last_write_lsn(shard integer)
+RETURNS pg_lsn
+LANGUAGE plproxy AS $$
+    CLUSTER 'sctoken';
+    RUN ON shard;
+    SELECT sctoken.last_write_lsn();
+$$;
+COMMENT ON FUNCTION sctoken_shard.last_write_lsn(integer) IS
+'last_write_lsn of a shard''s server, for a standby of it';
+
+CREATE FUNCTION sctoken.last_write_lsn()
+RETURNS pg_lsn
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE feature_not_supported USING
+        MESSAGE = 'each shard has a WAL of its own',
+        HINT = 'sctoken_shard.last_write_lsn(shard) gives the position of one, which shard_of_token() names.';
+END $$;
+
 CREATE TYPE sctoken_shard.state AS (
     shard integer,
     ready boolean,
@@ -1113,11 +1133,11 @@ DECLARE
         "authorization_server": [
             "issue", "rotate", "introspect", "revoke", "revoke_family", "revoke_grant", "revoke_session", "revoke_subject",
             "confirm", "narrow", "families", "family_active", "dpop_check", "dpop_check_headers", "dpop_nonce",
-            "dpop_challenge", "dpop_metadata", "certificate_authenticate"
+            "dpop_challenge", "dpop_metadata", "certificate_authenticate", "last_write_lsn"
         ],
         "resource_server": [
             "introspect", "family_active", "confirm", "dpop_check", "dpop_check_headers", "dpop_nonce", "dpop_challenge",
-            "dpop_metadata"
+            "dpop_metadata", "last_write_lsn"
         ],
         "auditor": [
             "family_overview", "family_timeline", "reuse_incident", "effective_policy", "family_graph",
@@ -1126,7 +1146,7 @@ DECLARE
         "operator": [
             "register_client_certificates", "effective_policy", "families", "family_active", "narrow", "rebind",
             "revoke_family", "revoke_grant", "revoke_session", "revoke_subject", "revoke_binding", "revoke_client",
-            "maintain", "rotate_secret", "stats", "counters", "state", "states", "settings", "clock",
+            "maintain", "rotate_secret", "last_write_lsn", "stats", "counters", "state", "states", "settings", "clock",
             "dblink_connect", "dblink_exec", "dblink_disconnect", "dblink_get_connections"
         ],
         "monitor": [

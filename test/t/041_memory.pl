@@ -142,6 +142,9 @@ BEGIN
 END \$\$;
 });
 
+# A session may take this long in all.
+$PostgreSQL::Test::Utils::timeout_default = $rounds / 10
+  if $PostgreSQL::Test::Utils::timeout_default < $rounds / 10;
 my $session = $node->background_psql('postgres');
 my ($wrong, @resident) = (0);
 for (my $done = 0; $done < $rounds; $done += $size)

@@ -231,6 +231,9 @@ is(as('my_as', q{SELECT count(*) FROM held, LATERAL sctoken.rotate(refresh_token
 	'... on all shards');
 like(stderr_of('SELECT sctoken.rotate_secret()', 'my_operator'), qr/55000/, 'secrets are in files');
 
+like(stderr_of('SELECT sctoken.last_write_lsn()', 'my_as'), qr/0A000/, 'a position in the WAL is that of a shard');
+ok(as('my_as', 'SELECT sctoken.family_active(NULL, sctoken_shard.last_write_lsn(1)) IS NOT NULL'), '... by its number');
+
 # Errors of a shard keep their SQLSTATE.
 like(stderr_of(q{SELECT sctoken.rotate('x', NULL)}), qr/22004: sctoken\.rotate.*argument "client_id" must not be null/, 'misuse of one shard');
 like(stderr_of(q{SELECT sctoken.revoke_subject('alice', NULL)}), qr/22004: .*argument "reason" must not be null/, '... and of all');

@@ -1,0 +1,74 @@
+#!/bin/bash
+# capacity.sh: the figures that the model of doc/capacity.md is made of: what rows
+# take, and what a call costs and writes, without and with full-page images.
+#
+# CAPACITY_FAMILIES: among how many (100000).
+# shellcheck source=test/bench/report.sh
+. "$(dirname "${BASH_SOURCE[0]}")/report.sh"
+
+families=${CAPACITY_FAMILIES:-100000}
+calls=$((seconds * 1000))
+
+# setting NAME VALUE: of the whole server, which is the bench's own
+setting()
+{
+	sql -d postgres -c "ALTER SYSTEM SET $1 = $2" -c 'SELECT pg_reload_conf()' -c 'CHECKPOINT' >/dev/null
+}
+restore()
+{
+	sql -d postgres -c 'ALTER SYSTEM RESET ALL' -c 'SELECT pg_reload_conf()' >/dev/null
+}
+trap restore EXIT
+
+# cost NAME CALL RANGE [OPTIONS]: the RANGE-th thousand of families and proofs
+cost()
+{
+	local first=$(($3 * calls + 1))
+
+	sample "$1" with "-c synchronous_commit=off ${4:-}" psql -qXAt -F ' ' -v ON_ERROR_STOP=1 \
+		-c "CALL bench.cost('$2', $first, $((first + calls - 1)), NULL, NULL)"
+}
+
+sql -f "$here/capacity.sql"
+for _ in $(seq "$rounds"); do
+	sql -c 'TRUNCATE sctoken.event, sctoken.family, bench.presented, bench.held RESTART IDENTITY'
+	evp proofs $((calls * 8)) "$(date +%s)" >"$work/presented"
+	sql -c "\\copy bench.presented (proof) FROM '$work/presented'"
+	sql -c 'SET sctoken.dpop_max_age = 600' -c 'SET synchronous_commit = off' \
+		-c "CALL bench.log_in($families)" -c 'ANALYZE bench.held'
+	sample family sql -F ' ' -c "SELECT pg_total_relation_size('sctoken.family') / $families.0,
+		pg_indexes_size('sctoken.family') / $families.0"
+	sample event sql -c "SELECT sum(pg_total_relation_size(relid)) / $families.0
+		FROM pg_partition_tree('sctoken.event') WHERE isleaf"
+
+	age='-c sctoken.dpop_max_age=600'
+	setting full_page_writes off
+	cost issue issue 0 '-c sctoken.audit=lifecycle'
+	cost lifecycle rotate 0 "$age -c sctoken.audit=lifecycle"
+	cost all rotate 1 "$age"
+	cost check dpop_check 2 "$age"
+	cost unlogged dpop_check 3 "$age -c sctoken.replay_store=unlogged"
+	cost introspect introspect 4
+	cost revoke revoke_family 4
+	setting full_page_writes on
+	cost cold rotate 5 "$age -c sctoken.audit=lifecycle"
+	setting wal_compression lz4
+	cost compressed rotate 6 "$age -c sctoken.audit=lifecycle"
+	restore
+	sample replay sql -c "SELECT sum(pg_total_relation_size(relid)) / ($calls * 5.0)
+		FROM pg_partition_tree('sctoken.dpop_replay') WHERE isleaf AND relid::text LIKE '%logged%'
+		AND relid::text NOT LIKE '%unlogged%'"
+	sql -c 'TRUNCATE sctoken.dpop_replay, sctoken.dpop_replay_store, sctoken.dpop_replay_horizon,
+		sctoken.dpop_replay_marker'
+done
+
+names=(issue lifecycle all check unlogged introspect revoke cold compressed)
+figures_title 'one call, async' issue 'rotate, lifec.' 'rotate, all' dpop_check 'its unlogged' \
+	introspect revoke_family 'rotate, cold' '... and lz4'
+n=0
+for unit in 'CPU us' 'WAL bytes'; do
+	n=$((n + 1))
+	figures "$unit" "${names[@]/%/:$n}"
+done
+figures_title "bytes of a row with its indexes" family 'its indexes' event 'replay record'
+figures 'bytes' family:1 family:2 event:1 replay:1
