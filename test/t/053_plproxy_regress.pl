@@ -21,7 +21,7 @@ my $test = "$FindBin::RealBin/..";
 # What has no meaning on a proxy, and why.
 my %unfit = (
 	audit_page => 'the event table emptied by its partitions',
-	bulk => 'a login in the caller\'s transaction, beside a revocation in another: 051_plproxy_race.pl has both',
+	bulk => 'a login in the caller\'s transaction, beside a revocation in another, which no call through a proxy can be',
 	client_authentication => 'trusted CAs that change in a transaction, which the shards do not see: 050_plproxy.pl calls it',
 	append_only => 'triggers of tables, which are on the shards',
 	catalog => 'the objects of the extension: 050_plproxy.pl compares them',
