@@ -395,6 +395,13 @@ LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION sctoken.shard_of_key(text, integer) IS
 'Which of many databases remembers the proofs of a key: 0 to shards - 1, hashtext of its thumbprint, cut to the last bits, as PL/Proxy does. jkt: any text; base64url of the SHA-256 of the JWK. shards: how many, a power of two. Null for null. Error 22023: another number of shards';
 
+CREATE FUNCTION sctoken.shard_of_proof(proof text, shards integer)
+RETURNS integer
+AS 'MODULE_PATHNAME', 'sctoken_shard_of_proof'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION sctoken.shard_of_proof(text, integer) IS
+'Which of many databases remembers a DPoP proof: shard_of_key of the key that its header names, nothing of it verified. proof: value of the DPoP header; what names no key is refused by each of them, and given to one. shards: how many, a power of two. Null for null. Error 22023: another number of shards';
+
 --
 -- Client certificates (RFC 8705)
 --

@@ -17,6 +17,7 @@
 #include "presented.h"
 #include "query.h"
 #include "revoke_bulk.h"
+#include "shard.h"
 
 /* Arguments, as in the SQL script */
 enum
@@ -41,7 +42,8 @@ PG_FUNCTION_INFO_V1(sctoken_issue);
 /*
  * A UUIDv7 (RFC 9562 5.7) for a new family.  Bits 66 to 79 are zero: 6 for a
  * version of the id's own layout, 8 for a home, should families ever live in more
- * than one region.  60 random bits in each millisecond are left.
+ * than one region.  60 random bits in each millisecond are left, of which the last
+ * count up until the id is one of this database's.
  */
 static void
 family_id_make(TimestampTz now, pg_uuid_t *id)
@@ -57,6 +59,9 @@ family_id_make(TimestampTz now, pg_uuid_t *id)
 	id->data[6] = 0x70 | (id->data[6] & 0x0f);
 	id->data[8] = 0x80;
 	id->data[9] = 0;
+	while (!sct_shard_is_here(id))
+		for (int i = UUID_LEN - 1; i > 9 && ++id->data[i] == 0; i--)
+			;
 }
 
 /* Reads and checks the arguments that make the row. */

@@ -13,6 +13,7 @@
 #include "dpop.h"
 #include "nonce.h"
 #include "replay.h"
+#include "shard.h"
 #include "worker.h"
 
 SCT_MODULE_MAGIC;
@@ -32,6 +33,7 @@ int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
 int			sct_revocation_commit = SYNCHRONOUS_COMMIT_REMOTE_FLUSH;
+char	   *sct_shard = NULL;
 char	   *sct_databases = NULL;
 int			sct_maintenance_interval = 3600;
 char	   *sct_secret_file = NULL;
@@ -167,6 +169,14 @@ _PG_init(void)
 							 replay_stores,
 							 PGC_SUSET, 0,
 							 NULL, NULL, NULL);
+
+	DefineCustomStringVariable("sctoken.shard",
+							   "Which of many databases this one is, and of how many.",
+							   "For example 3/64. issue() makes ids of families that shard_of_token() leads back to it. Empty for the only one.",
+							   &sct_shard,
+							   "",
+							   PGC_SUSET, 0,
+							   sct_shard_check, sct_shard_assign, NULL);
 
 	DefineCustomEnumVariable("sctoken.revocation_synchronous_commit",
 							 "The least synchronous_commit of a transaction that revoked.",

@@ -40,6 +40,7 @@ extern int	sct_lock_timeout;	/* milliseconds */
 extern bool sct_notify;
 extern int	sct_replay_store;	/* ReplayStore */
 extern int	sct_revocation_commit;	/* SyncCommitLevel */
+extern char *sct_shard;			/* empty: the only one */
 extern char *sct_databases;
 extern int	sct_maintenance_interval;	/* seconds; 0: never */
 extern char *sct_secret_file;	/* empty: none */

@@ -11,7 +11,8 @@
 #
 # Environment:
 #	STEPS			steps of make test to take there; default: below
-#	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages
+#	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages or
+#					want PL/Proxy
 #	SCTOKEN_VECTORS	folder of test vectors; default: ../shared/vectors
 #	SCTOKEN_DUMPS	folder of dumps, in which each version leaves one and restores those
 #					of earlier ones; default: one that is gone at the end
@@ -177,8 +178,9 @@ chroots=$(realpath -m "${CHROOTS:-$work}")
 sources=$work/src
 test/copy_sources.sh "$sources" || exit 1
 if [ -z "${PROVE_TESTS:-}" ]; then
-	# The others unpack programs, which know nothing of PostgreSQL's version.
-	tests=$(cd "$sources" && grep -LE 'use Packages|unpack_packages' test/t/*.pl | tr '\n' ' ')
+	# The others unpack programs, which know nothing of PostgreSQL's version, or want
+	# PL/Proxy, which is not packaged for each.
+	tests=$(cd "$sources" && grep -LE 'use (Packages|Proxy)|unpack_packages' test/t/*.pl | tr '\n' ' ')
 else
 	tests=$PROVE_TESTS
 fi

@@ -90,17 +90,25 @@ find_pg_config()
 	return 1
 }
 
+# Prints the release's own version; 15 where apt does not know it yet.
+default_version()
+{
+	local version
+
+	version=$(apt-cache depends postgresql 2>/dev/null |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p') || true
+	printf '%s\n' "${version:-15}"
+}
+
 # Prints the packages to install, one a line.
 missing_packages()
 {
 	local version
 
 	if ! find_pg_config >/dev/null; then
-		# The release's own version; 15 where apt does not know it yet.
-		version=$(apt-cache depends postgresql 2>/dev/null |
-			sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p') || true
-		printf 'postgresql-%s\n' "${version:-15}"
-		printf 'postgresql-server-dev-%s\n' "${version:-15}"
+		version=$(default_version)
+		printf 'postgresql-%s\n' "$version"
+		printf 'postgresql-server-dev-%s\n' "$version"
 	fi
 	command -v gcc >/dev/null || echo gcc
 	command -v make >/dev/null || echo make
@@ -114,6 +122,9 @@ missing_packages()
 			[ -e /usr/include/postgresql/libpq-fe.h ] || echo libpq-dev
 			;;
 	esac
+	case "$command ${STEPS:-tap} ${PROVE_TESTS:-plproxy}" in
+		test*tap*plproxy* | bench*) missing_plproxy ;;
+	esac
 	[ "$command" != campaign-controls ] || command -v git >/dev/null || echo git
 	[ "$command" != test-ha ] || [ -x /usr/bin/python3 ] || echo python3
 	[ "$command" != faults ] || command -v patch >/dev/null || echo patch
@@ -122,6 +133,22 @@ missing_packages()
 	case $command in
 		builds | analyze | fuzz) missing_clang ;;
 	esac
+}
+
+# PL/Proxy, where PostgreSQL is Debian's or is to be.
+missing_plproxy()
+{
+	local pg_config version
+
+	if pg_config=$(find_pg_config); then
+		[ ! -e "$("$pg_config" --pkglibdir)/plproxy.so" ] || return 0
+		[[ $("$pg_config" --bindir) =~ ^/usr/lib/postgresql/([0-9]+)/bin$ ]] ||
+			return 0
+		version=${BASH_REMATCH[1]}
+	else
+		version=$(default_version)
+	fi
+	echo "postgresql-$version-plproxy"
 }
 
 # clang, and of it what the command needs, which only its packages recommend.

@@ -297,6 +297,29 @@ sct_dpop_verify(const char *proof, size_t len, const SctDpopRequest *request,
 	return SCT_OK;
 }
 
+SctReason
+sct_dpop_key(const char *text, size_t len, SctDpopProof *proof, char *jkt)
+{
+	SctJwsParts parts;
+	size_t		header_len;
+	SctReason	reason;
+
+	if (len > SCT_DPOP_MAX_LEN)
+		return SCT_TOO_LONG;
+	reason = sct_jws_split(text, len, &parts);
+	if (reason == SCT_OK)
+		reason = parse_part(parts.header, parts.header_len, proof->header,
+							&header_len, proof->header_space, &proof->json);
+	if (reason == SCT_OK)
+		reason = sct_jwk_parse(&proof->json,
+							   sct_json_member(&proof->json, &proof->json.nodes[0],
+											   "jwk"),
+							   &proof->jwk);
+	if (reason == SCT_OK)
+		reason = sct_thumbprint_key(&proof->jwk, jkt);
+	return reason;
+}
+
 /* Appends a part with its length (4 bytes, big-endian) before it. */
 static char *
 digest_part(char *dst, const char *part, size_t len)

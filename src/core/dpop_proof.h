@@ -77,6 +77,13 @@ extern SctReason sct_dpop_verify(const char *proof, size_t len,
 								 SctDpopProof *result);
 
 /*
+ * The thumbprint of the key that a proof names, into SCT_THUMBPRINT_LEN characters:
+ * nothing of it is verified.  proof is work space.
+ */
+extern SctReason sct_dpop_key(const char *text, size_t len, SctDpopProof *proof,
+							  char *jkt);
+
+/*
  * What a proof is remembered by, so that it is accepted once: SHA-256 over
  * server, jkt, htm, normalized htu and jti, each with its length before it
  * (RFC 9449 11.1).  Not the text or the signature, which others can vary.  After

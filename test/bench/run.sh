@@ -15,7 +15,7 @@
 set -eu -o pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-parts=${ONLY:-proof certificate rotate family replay provider interference}
+parts=${ONLY:-proof certificate rotate family replay provider interference plproxy}
 export ROUNDS=${ROUNDS:-5} SECONDS_EACH=${SECONDS_EACH:-1}
 export BENCH_RESULTS=${BENCH_RESULTS:-.}
 BENCH_WORK=$(mktemp -d)

@@ -167,8 +167,10 @@ $primary->reload;
 $primary->poll_query_until('postgres',
 	q{SELECT sync_state = 'sync' FROM pg_stat_replication})
   or die 'the standby is not synchronous';
-foreach my $least ('on', 'remote_apply')
+foreach ([ 'on', 'local' ], [ 'remote_apply', 'on' ])
 {
+	my ($least, $asked) = @$_;
+
 	$primary->safe_psql(
 		'postgres', qq{
 INSERT INTO held SELECT 5, refresh_token, family_id FROM sctoken.issue('app', '$least')});
@@ -179,7 +181,7 @@ INSERT INTO held SELECT 5, refresh_token, family_id FROM sctoken.issue('app', '$
 
 	my $revoker = $primary->background_psql('postgres');
 	$revoker->query_safe(
-		"SET application_name = 'revoker'; SET synchronous_commit = local; SET sctoken.revocation_synchronous_commit = $least");
+		"SET application_name = 'revoker'; SET synchronous_commit = $asked; SET sctoken.revocation_synchronous_commit = $least");
 	my $revoke = q{SELECT sctoken.revoke_family((SELECT family_id FROM held WHERE n = 5), 'admin');};
 	if ($least eq 'on')
 	{
@@ -190,10 +192,13 @@ INSERT INTO held SELECT 5, refresh_token, family_id FROM sctoken.issue('app', '$
 	else
 	{
 		$revoker->query_until(qr/begun/, "\\echo begun\n$revoke\n\\echo answered\n");
-		ok( $primary->poll_query_until(
-				'postgres',
-				q{SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE application_name = 'revoker'}),
-			'remote_apply: waits while the standby has not replayed it');
+		my $waits = q{SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE application_name = 'revoker'};
+
+		$primary->poll_query_until('postgres',
+			qq{SELECT coalesce(($waits), false) OR revoked_at IS NOT NULL
+			   FROM sctoken.family WHERE id = (SELECT family_id FROM held WHERE n = 5)});
+		is($primary->safe_psql('postgres', $waits),
+			't', 'remote_apply: waits while the standby has not replayed it');
 		$standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 		$revoker->query_until(qr/answered/, '');
 		is(answers($standby, 5, 'NULL'), 'false|false', 'and when it answers, the standby knows');

@@ -39,6 +39,10 @@ my $granted = row([ 'grant_to', '' ]);
 # the page shows.  "…" stands for anything within a line, and by itself for any lines.
 # A tutorial shows all that comes, and begins with an empty database.
 my %page = (
+	'contrib/plproxy/README.md' => {
+		gives => [
+			(by('test/t/054_plproxy_guide.pl')) x 4, (by('test/t/052_plproxy_move.pl')) x 11,
+			by('test/t/054_plproxy_guide.pl') ] },
 	'README.md' => {
 		before => "DROP ROLE my_authorization_server;\n$extension",
 		gives => [
