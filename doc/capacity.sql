@@ -24,19 +24,19 @@ SET search_path = pg_catalog;
 \if :{?failover_s}        \else \set failover_s 25          \endif
 
 -- Measured, ONLY=capacity make bench: microseconds, bytes, rows of a second.
-\if :{?rotate_us}         \else \set rotate_us 0            \endif
-\if :{?check_us}          \else \set check_us 0             \endif
-\if :{?issue_us}          \else \set issue_us 0             \endif
+\if :{?rotate_us}         \else \set rotate_us 371          \endif
+\if :{?check_us}          \else \set check_us 268           \endif
+\if :{?issue_us}          \else \set issue_us 240           \endif
 \if :{?call_us}           \else \set call_us 50             \endif
-\if :{?rotate_wal}        \else \set rotate_wal 0           \endif
-\if :{?event_wal}         \else \set event_wal 0            \endif
-\if :{?check_wal}         \else \set check_wal 0            \endif
-\if :{?image}             \else \set image 0                \endif
-\if :{?family_bytes}      \else \set family_bytes 0         \endif
-\if :{?family_index_bytes} \else \set family_index_bytes 0  \endif
-\if :{?event_bytes}       \else \set event_bytes 0          \endif
-\if :{?replay_bytes}      \else \set replay_bytes 0         \endif
-\if :{?replayed}          \else \set replayed 0             \endif
+\if :{?rotate_wal}        \else \set rotate_wal 571         \endif
+\if :{?event_wal}         \else \set event_wal 244          \endif
+\if :{?check_wal}         \else \set check_wal 409          \endif
+\if :{?image}             \else \set image 5893             \endif
+\if :{?family_bytes}      \else \set family_bytes 890       \endif
+\if :{?family_index_bytes} \else \set family_index_bytes 304 \endif
+\if :{?event_bytes}       \else \set event_bytes 167        \endif
+\if :{?replay_bytes}      \else \set replay_bytes 190       \endif
+\if :{?replayed}          \else \set replayed 148724        \endif
 
 WITH given AS (
     SELECT :families::float8 AS families,
