@@ -9,10 +9,15 @@
 families=${CAPACITY_FAMILIES:-100000}
 calls=$((seconds * 1000))
 
-# setting NAME VALUE: of the whole server, which is the bench's own
+# setting NAME VALUE: of the whole server, which is the bench's own.  The first
+# checkpoint is when the checkpointer has heard of it at the latest.
 setting()
 {
-	sql -d postgres -c "ALTER SYSTEM SET $1 = $2" -c 'SELECT pg_reload_conf()' -c 'CHECKPOINT' >/dev/null
+	sql -d postgres -c "ALTER SYSTEM SET $1 = $2" -c 'SELECT pg_reload_conf()' >/dev/null
+	until [ "$(sql -d postgres -c "SHOW $1")" = "$2" ]; do
+		:
+	done
+	sql -d postgres -c 'CHECKPOINT' -c 'CHECKPOINT'
 }
 restore()
 {
@@ -27,6 +32,26 @@ cost()
 
 	sample "$1" with "-c synchronous_commit=off ${4:-}" psql -qXAt -F ' ' -v ON_ERROR_STOP=1 \
 		-c "CALL bench.cost('$2', $first, $((first + calls - 1)), NULL, NULL)"
+}
+
+# replayed: rotations a second, and megabytes, that recovery replays, which is one
+# process like that of a standby.  They are of random families, after a checkpoint.
+replayed()
+{
+	local data before calls
+
+	data=$(sql -c 'SHOW data_directory')
+	sql -d postgres -c 'CHECKPOINT'
+	before=$(sql -c 'SELECT pg_current_wal_insert_lsn()')
+	calls=$(with '-c synchronous_commit=off -c sctoken.audit=all' load rotate $((seconds * 5)) 4 5000 |
+		awk -v s=$((seconds * 5)) '{ print $1 * s }')
+	bytes=$(sql -c "SELECT pg_current_wal_insert_lsn() - '$before'")
+	sql -c 'SELECT pg_switch_wal()' >/dev/null
+	pg_ctl stop -s -D "$data" -m immediate
+	pg_ctl start -s -w -D "$data" -l "$work/recovery.log" -o "-c log_min_messages=log -c logging_collector=off"
+	sed -nE 's/.*redo done at .* elapsed: ([0-9.]+) s/\1/p' "$work/recovery.log" | tail -n 1 |
+		awk -v calls="$calls" -v bytes="$bytes" '{ print calls / $1, bytes / $1 / 1e6 }'
+	rm "$work/recovery.log"
 }
 
 sql -f "$here/capacity.sql"
@@ -60,6 +85,7 @@ for _ in $(seq "$rounds"); do
 		AND relid::text NOT LIKE '%unlogged%'"
 	sql -c 'TRUNCATE sctoken.dpop_replay, sctoken.dpop_replay_store, sctoken.dpop_replay_horizon,
 		sctoken.dpop_replay_marker'
+	sample replayed replayed
 done
 
 names=(issue lifecycle all check unlogged introspect revoke cold compressed)
@@ -72,3 +98,6 @@ for unit in 'CPU us' 'WAL bytes'; do
 done
 figures_title "bytes of a row with its indexes" family 'its indexes' event 'replay record'
 figures 'bytes' family:1 family:2 event:1 replay:1
+figures_title 'replayed by one process' rotate
+figures 'calls/s' replayed:1
+figures 'MB of WAL/s' replayed:2

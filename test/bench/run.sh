@@ -8,7 +8,7 @@
 #
 # Environment:
 #	ONLY			the parts to run; default: all of those below but growth, which is
-#					long, and profile, which needs valgrind
+#					long, capacity, which is no comparison, and profile, which needs valgrind
 #	ROUNDS			rounds of each comparison (5)
 #	SECONDS_EACH	how long a measurement lasts (1)
 # and what the parts say themselves.
