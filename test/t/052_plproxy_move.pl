@@ -128,7 +128,7 @@ follow('ALTER SERVER', 'host=server-0.example.com' => "host=$host port=$port", '
 my $window = time - $begin;
 is(scalar(@page), 0, 'that is all');
 answers_more(200);
-$load->signal('INT');
+$load->signal('TERM');    # INT is ignored by what a shell began in the background
 $load->finish;
 
 note sprintf 'the window: %.2f s; the clients: %s', $window,
