@@ -43,7 +43,7 @@ end_of_last_record(XLogRecPtr insert)
  * is, not the session: never before its last commit, and hardly behind it.
  */
 Datum
-sctoken_last_write_lsn(PG_FUNCTION_ARGS)
+sctoken_last_write_lsn(FunctionCallInfo fcinfo pg_attribute_unused())
 {
 	PreventCommandDuringRecovery("sctoken.last_write_lsn()");
 	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
