@@ -38,19 +38,19 @@ cost()
 # process like that of a standby.  They are of random families, after a checkpoint.
 replayed()
 {
-	local data before calls
+	local data before rotations bytes
 
 	data=$(sql -c 'SHOW data_directory')
 	sql -d postgres -c 'CHECKPOINT'
 	before=$(sql -c 'SELECT pg_current_wal_insert_lsn()')
-	calls=$(with '-c synchronous_commit=off -c sctoken.audit=all' load rotate $((seconds * 5)) 4 5000 |
+	rotations=$(with '-c synchronous_commit=off -c sctoken.audit=all' load rotate $((seconds * 5)) 4 5000 |
 		awk -v s=$((seconds * 5)) '{ print $1 * s }')
 	bytes=$(sql -c "SELECT pg_current_wal_insert_lsn() - '$before'")
 	sql -c 'SELECT pg_switch_wal()' >/dev/null
 	pg_ctl stop -s -D "$data" -m immediate
 	pg_ctl start -s -w -D "$data" -l "$work/recovery.log" -o "-c log_min_messages=log -c logging_collector=off"
 	sed -nE 's/.*redo done at .* elapsed: ([0-9.]+) s/\1/p' "$work/recovery.log" | tail -n 1 |
-		awk -v calls="$calls" -v bytes="$bytes" '{ print calls / $1, bytes / $1 / 1e6 }'
+		awk -v rotations="$rotations" -v bytes="$bytes" '{ print rotations / $1, bytes / $1 / 1e6 }'
 	rm "$work/recovery.log"
 }
 

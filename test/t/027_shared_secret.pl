@@ -23,8 +23,8 @@ my %secret = map { $_ => encode_base64(pack('C*', map { int rand 256 } 1 .. 32),
 my %node;
 my %path;
 
-# Puts other lines in the place of a server's file, and lets it read them.
-sub lines
+# Puts other lines in the place of a server's file.
+sub write_lines
 {
 	my ($name, @lines) = @_;
 
@@ -32,19 +32,18 @@ sub lines
 	append_to_file("$path{$name}.new", join "\n", @lines, '');
 	chmod 0600, "$path{$name}.new" or die $!;
 	rename "$path{$name}.new", $path{$name} or die $!;
-	return if !$node{$name}->is_alive;
+}
 
+# The same, and the server reads them.
+sub lines
+{
+	my ($name, @lines) = @_;
+
+	write_lines($name, @lines);
 	my $before = $node{$name}->safe_psql('postgres', 'SELECT pg_conf_load_time()');
 	$node{$name}->reload;
 	$node{$name}->poll_query_until('postgres', "SELECT pg_conf_load_time() <> '$before'")
 	  or die 'no reload';
-}
-
-sub PostgreSQL::Test::Cluster::is_alive
-{
-	my ($self) = @_;
-
-	return -e $self->data_dir . '/postmaster.pid';
 }
 
 sub nonce
@@ -79,7 +78,7 @@ foreach my $name ('east', 'west')
 	$node{$name} = PostgreSQL::Test::Cluster->new($name);
 	$path{$name} = $node{$name}->basedir . '/secrets';
 	$node{$name}->init;
-	lines($name, "0 $secret{0}");
+	write_lines($name, "0 $secret{0}");
 	$node{$name}->append_conf('postgresql.conf',
 		"sctoken.dpop_max_age = 600\nsctoken.secret_file = '$path{$name}'\n");
 	$node{$name}->start;
