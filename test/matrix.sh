@@ -147,7 +147,7 @@ count()
 # test_version VERSION: waits for its chroot, and shows what its tests say.
 test_version()
 {
-	local version=$1 status=0 start=$SECONDS p=0 f=0 s=0 named
+	local version=$1 status=0 start=$SECONDS p=0 f=0 s=0 named restored=
 	local line='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
 
 	say "== PostgreSQL $version (Debian ${suite[$version]% *})"
@@ -170,8 +170,11 @@ test_version()
 	# What did not end as it should has failed.
 	[ $((p + f)) -gt 0 ] || status=1
 	[ $status = 0 ] || [ "$f" -gt 0 ] || f=1
+	# test/t/005_dump.pl says what it has restored.
+	[ ! -s "$dumps/$version.restored" ] ||
+		restored=", dumps restored of: $(cat "$dumps/$version.restored")"
 	count "$version" "$p" "$f" "$s" \
-		"$named: $p passed, $f failed, $s skipped ($((SECONDS - start)) s)"
+		"$named: $p passed, $f failed, $s skipped ($((SECONDS - start)) s)$restored"
 	[ -n "${CHROOTS:-}" ] || is_here "$version" ||
 		rm -rf --one-file-system "${chroots:?}/$version"
 }
