@@ -11,8 +11,8 @@
 #
 # Environment:
 #	STEPS			steps of make test to take there; default: below
-#	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages or
-#					want PL/Proxy
+#	PROVE_TESTS		TAP tests to take; default: all but those that unpack packages, and
+#					those that want PL/Proxy where Debian does not have it
 #	SCTOKEN_VECTORS	folder of test vectors; default: ../shared/vectors
 #	SCTOKEN_DUMPS	folder of dumps, in which each version leaves one and restores those
 #					of earlier ones; default: one that is gone at the end
@@ -36,6 +36,9 @@ declare -A maker=()
 # Whether a failure there is one of ours: release candidates change under us.
 declare -A suite=([15]=bookworm [17]=trixie [18]=forky [19]='sid experimental')
 declare -A fatal=([15]=yes [17]=yes [18]=yes [19]=no)
+
+# Whether the suite has PL/Proxy for it.
+declare -A plproxy=([15]=yes [17]=yes [18]=yes [19]=no)
 
 say()
 {
@@ -66,11 +69,12 @@ clean_up()
 # suite, if any, is asked for PostgreSQL and OpenSSL alone.
 make_version()
 {
-	local version=$1 folder=$2 from extra at headers
+	local version=$1 folder=$2 from extra at headers more=()
 
 	read -r from extra <<<"${suite[$version]}"
 	at=${extra:+/$extra}
 	headers=postgresql-server-dev-$version
+	[ "${plproxy[$version]}" = no ] || more=("postgresql-$version-plproxy")
 	# The quotes of what makes the chroot stand around this.
 	chroot_make "$folder" "$from $extra" "cd /tmp
 		apt-get -qq download $headers$at
@@ -78,7 +82,7 @@ make_version()
 		rm ${headers}_*.deb" \
 		postgresql-"$version$at" postgresql-client-"$version$at" libpq-dev"$at" \
 		libpq5"$at" libssl-dev"$at" openssl"$at" gcc make libc6-dev perl \
-		libipc-run-perl
+		libipc-run-perl "${more[@]}"
 }
 
 # This machine's own server, where it is the one that is asked for.
@@ -99,11 +103,22 @@ versions_of()
 		"${run[@]}" openssl version | cut -d' ' -f2)"
 }
 
+# tests_of VERSION: those that unpack programs are left out, which know nothing of
+# PostgreSQL's version.
+tests_of()
+{
+	local unfit='use Packages|unpack_packages'
+
+	[ "${plproxy[$1]}" = yes ] || unfit+='|use Proxy'
+	say "${PROVE_TESTS:-$(cd "$sources" && grep -LE "$unfit" test/t/*.pl | tr '\n' ' ')}"
+}
+
 # run_tests VERSION: as on any machine.
 run_tests()
 {
-	local settings=(STEPS="$steps" PROVE_TESTS="$tests")
+	local settings
 
+	settings=(STEPS="$steps" PROVE_TESTS="$(tests_of "$1")")
 	if is_here "$1"; then
 		env "${settings[@]}" SCTOKEN_DUMPS="$dumps" test/run.sh test
 	else
@@ -132,7 +147,7 @@ count()
 # test_version VERSION: waits for its chroot, and shows what its tests say.
 test_version()
 {
-	local version=$1 status=0 start=$SECONDS p=0 f=0 s=0 named
+	local version=$1 status=0 start=$SECONDS p=0 f=0 s=0 named restored=
 	local line='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
 
 	say "== PostgreSQL $version (Debian ${suite[$version]% *})"
@@ -155,8 +170,11 @@ test_version()
 	# What did not end as it should has failed.
 	[ $((p + f)) -gt 0 ] || status=1
 	[ $status = 0 ] || [ "$f" -gt 0 ] || f=1
+	# test/t/005_dump.pl says what it has restored.
+	[ ! -s "$dumps/$version.restored" ] ||
+		restored=", dumps restored of: $(cat "$dumps/$version.restored")"
 	count "$version" "$p" "$f" "$s" \
-		"$named: $p passed, $f failed, $s skipped ($((SECONDS - start)) s)"
+		"$named: $p passed, $f failed, $s skipped ($((SECONDS - start)) s)$restored"
 	[ -n "${CHROOTS:-}" ] || is_here "$version" ||
 		rm -rf --one-file-system "${chroots:?}/$version"
 }
@@ -177,13 +195,6 @@ chmod 755 "$work"
 chroots=$(realpath -m "${CHROOTS:-$work}")
 sources=$work/src
 test/copy_sources.sh "$sources" || exit 1
-if [ -z "${PROVE_TESTS:-}" ]; then
-	# The others unpack programs, which know nothing of PostgreSQL's version, or want
-	# PL/Proxy, which is not packaged for each.
-	tests=$(cd "$sources" && grep -LE 'use (Packages|Proxy)|unpack_packages' test/t/*.pl | tr '\n' ' ')
-else
-	tests=$PROVE_TESTS
-fi
 chroot_shared[/shared/vectors]=$vectors
 dumps=$(realpath -m "${SCTOKEN_DUMPS:-$work/dumps}")
 mkdir -p "$chroots" "$dumps" && chmod 1777 "$dumps" || exit 1

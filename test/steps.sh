@@ -168,7 +168,7 @@ server_unharmed()
 run_step()
 {
 	case $1 in
-		unit) step unit make -C test/unit check PROVE_FLAGS=-v ;;
+		unit) step unit make -C test/unit -j"$(nproc)" check PROVE_FLAGS="-v -j$(nproc)" ;;
 		regress) step regress make installcheck ISOLATION= TAP_TESTS= ;;
 		isolation) step isolation make installcheck REGRESS= TAP_TESTS= ;;
 		tap) step tap make installcheck REGRESS= ISOLATION= PROVE_FLAGS="-v -j$(nproc)" ;;
@@ -219,20 +219,25 @@ builds()
 		-Wno-ignored-optimization-argument -Wno-ignored-attributes
 	claim 'regression tests pass from another folder' make -C "$work/gcc" \
 		-f "$work/src/Makefile" install installcheck ISOLATION= TAP_TESTS=
-	claim "the core's tests pass under sanitizers" make -C test/unit asan
+	claim "the core's tests pass under sanitizers" make -C test/unit \
+		-j"$(nproc)" asan PROVE_FLAGS="-j$(nproc)"
 }
 
-# All need sctoken installed in the copy of PostgreSQL, and most its server running.
+# Most need sctoken installed in the copy of PostgreSQL, and its server running.
 export PGHOST=$work/s PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export PROVER=$work/prover DRIVER=$work/driver
 # Where a test unpacks Debian packages that it wants and the machine lacks.
 export PACKAGES=$work/packages
-prepare install install_sctoken
+case $command in
+	analyze | fuzz | valgrind) ;;		# go by the sources
+	*) prepare install install_sctoken ;;
+esac
 case $command in
 	test | campaign*) prepare driver build_driver ;;
 esac
 case $command in
-	campaign* | test-ha) ;;				# have servers of their own
+	analyze | fuzz | valgrind) ;;
+	campaign* | test-ha) ;;			# have servers of their own
 	bench) prepare start start_server "$work/bench.conf" ;;
 	*) prepare start start_server test/sctoken.conf ;;
 esac
@@ -249,7 +254,6 @@ case $command in
 		summary
 		;;
 	analyze)
-		make -s clean
 		step analyze test/analyze.sh "$work/analyze"
 		summary
 		;;
@@ -258,7 +262,7 @@ case $command in
 		summary
 		;;
 	fuzz)
-		step fuzz make -s -C test/fuzz fuzz BUILD="$work/fuzz" \
+		step fuzz make -s -C test/fuzz -j"$(nproc)" fuzz BUILD="$work/fuzz" \
 			SECONDS_EACH="${SECONDS_EACH:-60}" JOBS="${JOBS:-$(nproc)}"
 		sed -n 's/^ok [0-9]* - /    /p' "$log/fuzz.log"
 		summary

@@ -187,14 +187,17 @@ sub restore_from
 
 if ($dumps)
 {
+	# An earlier run may have left its own.
+	unlink map { sprintf($form, $dumps, $here, $_) } 'contents', 'tokens', 'restored';
 	append_to_file(sprintf($form, $dumps, $here, 'contents'), value('postgres', $contents) . "\n");
 	append_to_file(sprintf($form, $dumps, $here, 'tokens'),
 		join '', map { "$_ @{$token{$_}}\n" } sort keys %token);
 	$node->command_ok(
 		[ 'pg_dump', '-f', sprintf($form, $dumps, $here, 'sql'), $node->connstr('postgres') ],
 		'dumped for later versions');
-	restore_from($_)
-	  foreach grep { $_ < $here } map { m{/(\d+)\.sql$} } sort glob "$dumps/*.sql";
+	my @earlier = grep { $_ < $here } map { m{/(\d+)\.sql$} } sort glob "$dumps/*.sql";
+	restore_from($_) foreach @earlier;
+	append_to_file(sprintf($form, $dumps, $here, 'restored'), "@earlier");
 }
 
 # The original has seen nothing of all that.

@@ -26,6 +26,9 @@ my %roles = (
 	my_monitor => 'monitor');
 my $secrets;
 
+# In which the regression tests are written, whatever the caller's locale is.
+my $unicode = [ '--encoding=UTF8', '--no-locale' ];
+
 # Sees to it that PL/Proxy is there, or ends the test.
 sub find_plproxy
 {
@@ -55,7 +58,7 @@ sub new_server
 		append_to_file($secrets, '0 ' . encode_base64(pack('C*', map { int rand 256 } 1 .. 32)));
 		chmod 0600, $secrets or die $!;
 	}
-	$server->init(allows_streaming => 'logical');
+	$server->init(allows_streaming => 'logical', extra => $unicode);
 	$server->append_conf(
 		'postgresql.conf', qq{
 sctoken.secret_file = '$secrets'
@@ -106,7 +109,7 @@ sub new_proxy
 	my $proxy = PostgreSQL::Test::Cluster->new($name);
 	my $options = join ",\n", map { shard_option(shard_server($_, @servers), $_) } 0 .. $shards - 1;
 
-	$proxy->init;
+	$proxy->init(extra => $unicode);
 	$proxy->append_conf('postgresql.conf', "max_connections = 150\nfsync = off\n" . ($conf // ''));
 	$proxy->start;
 	$proxy->safe_psql('postgres', 'CREATE DATABASE proxy');
