@@ -208,6 +208,11 @@ pictures:
 test-all:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/all.sh' $(PARTS)
 
+# contrib/citus on a cluster that SCTOKEN_CITUS names; see test/citus/run.pl.
+.PHONY: test-citus
+test-citus:
+	@prove -v '$(top)test/citus/run.pl'
+
 # In chroots, as root.  VERSIONS: which ones; default: all
 .PHONY: test-matrix test-package dist
 test-matrix:

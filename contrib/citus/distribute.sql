@@ -35,6 +35,11 @@ BEGIN
         RAISE EXCEPTION 'there are token families in this database'
             USING HINT = 'Begin with an empty one.';
     END IF;
+    PERFORM FROM run_command_on_all_nodes('SELECT 1 FROM sctoken.dpop_replay_horizon') WHERE NOT success OR result <> '';
+    IF FOUND THEN
+        RAISE EXCEPTION 'proofs were accepted in this database'
+            USING HINT = 'Begin with an empty one.';
+    END IF;
     -- Secrets of their own would make each server call the others' tokens forged.
     PERFORM FROM run_command_on_all_nodes('SHOW sctoken.secret_file') WHERE NOT success OR result = '';
     IF FOUND THEN
@@ -290,6 +295,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM sctoken_citus.enter(family_id, family_id);
+    PERFORM sctoken_citus.lock('binding', member.value, true) FROM jsonb_each_text(cnf) AS member ORDER BY member.value;
     RETURN sctoken.rebind(family_id, cnf, reason);
 END $$;
 
@@ -686,8 +692,7 @@ AS $$
     INSERT INTO sctoken_citus.arrival
     SELECT p.placementid FROM pg_dist_placement AS p JOIN pg_dist_shard AS s USING (shardid) JOIN pg_dist_local_group AS g USING (groupid)
      WHERE s.logicalrelid = 'sctoken.family'::regclass
-    ON CONFLICT DO NOTHING;
-    SELECT sctoken_citus.forget_proofs();
+    ON CONFLICT DO NOTHING
 $$;
 COMMENT ON FUNCTION sctoken_citus.settle() IS
 'Internal: takes the shards that are on this server for arrived';
