@@ -46,7 +46,7 @@ CREATE UNIQUE INDEX wrong ON sctoken.family (secret_hash) WHERE false;
 CREATE UNIQUE INDEX order_matters ON sctoken.family (created_at, id) WHERE false;
 CREATE UNIQUE INDEX expression ON sctoken.event_default ((family_id::text)) WHERE false;
 ALTER TABLE sctoken.family ADD CONSTRAINT excluded EXCLUDE USING btree (subject WITH =) WHERE (false);
-ALTER TABLE sctoken.event ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY;
+ALTER TABLE sctoken.client_policy ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE sctoken.family ADD COLUMN n bigserial;
 ALTER TABLE sctoken.trust_anchor ADD CONSTRAINT set_is_there FOREIGN KEY (set_name) REFERENCES sctoken.trust_anchor_set (name);
 CREATE TRIGGER tell AFTER INSERT ON sctoken.family FOR EACH ROW EXECUTE FUNCTION sctoken.notify_event();
@@ -54,7 +54,7 @@ CREATE RULE nothing AS ON DELETE TO sctoken.family DO INSTEAD NOTHING;
 ALTER TABLE sctoken.family ENABLE ROW LEVEL SECURITY;
 CREATE TABLE sctoken.more (family_id uuid PRIMARY KEY);
 CREATE TABLE sctoken.event_more (at timestamptz);
-SELECT "table" COLLATE "C" AS "table", mistake FROM public.mistake ORDER BY 1, 2 COLLATE "C";
+SELECT "table" COLLATE "C" AS "table", mistake FROM public.mistake ORDER BY 1, mistake COLLATE "C";
 SELECT "table" FROM public.place WHERE place IS NULL;
 ROLLBACK;
 
