@@ -606,6 +606,40 @@ is($told{'again accepted'} // 0, 0, 'no proof was accepted twice');
 cmp_ok($told{accepted}, '>', 0, '... and new ones were');
 cmp_ok($told{horizon}, '>', 0, '... but not those that a server with a new shard cannot know');
 
+# A call in progress keeps its shard where it is, and what it accepted is not accepted
+# where the shard then goes.
+{
+	my $proof = proof('alice', $as);
+	my $shard = sql("SELECT get_shard_id_for_distribution_column('sctoken.family', sctoken_citus.key_id('$proof'))");
+	my $place = q{SELECT nodename, nodeport FROM pg_dist_placement JOIN pg_dist_node USING (groupid) WHERE shardid = } . $shard;
+	my ($from, $from_port) = split /\|/, sql($place);
+	my ($to, $to_port) = @{ (grep { "$_->[0]:$_->[1]" ne "$from:$from_port" } @nodes)[0] };
+	my $caller = Session->new("$cluster host=$from port=$from_port");
+	my $mover = Session->new($cluster);
+
+	sleep 12;    # what shards have brought to this server before
+	$proof = proof('alice', $as);
+	my $call = "SELECT coalesce(reason, 'accepted') FROM " . $check{dpop_check}->($proof);
+	is($caller->query("BEGIN; $call"), 'accepted', 'a proof is accepted, and not yet committed');
+	$mover->send("SELECT citus_move_shard_placement($shard, '$from', $from_port, '$to', $to_port, shard_transfer_mode => 'block_writes')");
+	my $waits = 0;
+	foreach (1 .. 60)
+	{
+		$waits = Session->new("$cluster host=$_->[0] port=$_->[1]")->query(q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND NOT granted}) > 0 || $waits
+		  foreach @servers;
+		last if $waits;
+		sleep 0.5;
+	}
+	ok($waits, 'the move waits for it');
+	is(sql($place), "$from|$from_port", '... and the shard is where it was');
+	is($caller->query('COMMIT'), '', 'it commits');
+	is($mover->receive, '', 'the shard moves');
+	is(sql($place), "$to|$to_port", '... there');
+	is(sql($call), 'horizon', 'the proof is not accepted there');
+	is(Session->new($_)->query(rotate('garbage', 'app')), 'unknown_token|', 'and calls go on') foreach $cluster, @workers;
+	$_->close foreach $caller, $mover;
+}
+
 #
 # A worker is down
 #
@@ -697,6 +731,30 @@ if ($ENV{SCTOKEN_PLAIN})
 	note sprintf 'rotate, 1 client, median of a call: %s', join ', ', map { sprintf '%s %.2f ms', $_, 1000 * median(@{ $took{$_} }) } sort keys %took;
 	note sprintf 'ratio to one server: %s', join ', ', map { sprintf '%s %.1f', $_, median(@{ $ratio{$_} }) } sort keys %ratio;
 }
+
+#
+# What enter() is for: without it, a proof is accepted on each server
+#
+
+sql(q{CREATE FUNCTION public.sctoken_citus_proof(proof text, htu text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	r sctoken.dpop_result;
+BEGIN
+	r := sctoken_citus.dpop_check(sctoken_citus.key_id(proof), proof, 'POST', htu);
+	RETURN coalesce(r.reason, 'accepted');
+END $$});
+sql(q{SELECT create_distributed_function('public.sctoken_citus_proof(text, text)')});
+
+sub accepted_on
+{
+	my $proof = proof('bob', $as);
+
+	return scalar grep { $_ eq 'accepted' } map { Session->new($_)->query("SELECT public.sctoken_citus_proof('$proof', '$as')") } @workers;
+}
+sleep 12;
+is(accepted_on(), 1, 'a proof from inside a function is accepted on its server alone');
+sql(q{CREATE OR REPLACE FUNCTION sctoken_citus.enter(scope uuid, wanted uuid) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT 1::bigint'});
+is(accepted_on(), scalar @workers, '... which this test would see');
 
 $coordinator->close;
 everywhere($maintenance, "DROP DATABASE $database WITH (FORCE)");
