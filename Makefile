@@ -90,7 +90,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant shard distributable
+REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant shard plans distributable
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		three-waiters \

@@ -70,7 +70,8 @@ typedef struct Maintenance
 static PreparedQuery default_query = {
 	.sql = "SELECT pg_catalog.pg_relation_size('sctoken.event_default'),"
 	" (SELECT pg_catalog.max(at) FROM sctoken.event_default)",
-	.nargs = 0
+	.nargs = 0,
+	.reads_all = true
 };
 
 /* Names sort as their dates. */

@@ -14,6 +14,7 @@
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -110,6 +111,38 @@ query_execute(SPIPlanPtr plan, Datum *values, const char *nulls)
 	return SPI_processed;
 }
 
+static bool
+query_is_planned(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
+
+	return source->is_valid && source->gplan != NULL && source->gplan->is_valid;
+}
+
+/*
+ * By an index where there is one.  A kept plan stays until its table is analyzed
+ * again: one that was made while the table had a row or two would read all of the
+ * table long after it has grown.
+ */
+static void
+query_plan(SPIPlanPtr plan)
+{
+	int			guc_level = NewGUCNestLevel();
+	CachedPlan *planned;
+
+	set_config_option("enable_seqscan", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+
+	/* what a scan without an index is made to cost would call for it */
+	set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION,
+					  GUC_ACTION_SAVE, true, 0, false);
+	planned = SPI_plan_get_cached_plan(plan);
+	if (planned == NULL)
+		elog(ERROR, "SPI_plan_get_cached_plan failed");
+	ReleaseCachedPlan(planned, CurrentResourceOwner);
+	AtEOXact_GUC(true, guc_level);
+}
+
 uint64
 sct_query_run(PreparedQuery *query, Datum *values, const char *nulls)
 {
@@ -126,6 +159,8 @@ sct_query_run(PreparedQuery *query, Datum *values, const char *nulls)
 			elog(ERROR, "SPI_keepplan failed");
 		query->plan = plan;
 	}
+	if (!query->reads_all && !query_is_planned(query->plan))
+		query_plan(query->plan);
 	return query_execute(query->plan, values, nulls);
 }
 

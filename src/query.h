@@ -2,10 +2,10 @@
  * query.h
  *		How sctoken reads and writes its own tables.
  *
- * Always by SQL through SPI, with kept generic plans, as the owner of the tables,
- * and under the latest snapshot whatever the isolation level of the caller: what a
- * lock protects must be read as it is now, not as it was when the transaction
- * began.
+ * Always by SQL through SPI, with kept generic plans that go by an index where
+ * there is one, as the owner of the tables, and under the latest snapshot whatever
+ * the isolation level of the caller: what a lock protects must be read as it is
+ * now, not as it was when the transaction began.
  */
 #ifndef SCT_QUERY_H
 #define SCT_QUERY_H
@@ -20,6 +20,7 @@ typedef struct PreparedQuery
 	const char *sql;			/* every name and operator qualified */
 	int			nargs;
 	Oid			argtypes[QUERY_MAX_ARGS];
+	bool		reads_all;		/* looks at most rows: an index is no gain */
 	SPIPlanPtr	plan;
 } PreparedQuery;
 

@@ -32,7 +32,7 @@ int			sct_event_retention = 0;
 int			sct_lock_timeout = 2000;
 bool		sct_notify = false;
 int			sct_replay_store = REPLAY_LOGGED;
-int			sct_revocation_commit = SYNCHRONOUS_COMMIT_REMOTE_FLUSH;
+int			sct_revocation_synchronous_commit = SYNCHRONOUS_COMMIT_REMOTE_FLUSH;
 char	   *sct_shard = NULL;
 char	   *sct_databases = NULL;
 int			sct_maintenance_interval = 3600;
@@ -181,7 +181,7 @@ _PG_init(void)
 	DefineCustomEnumVariable("sctoken.revocation_synchronous_commit",
 							 "The least synchronous_commit of a transaction that revoked.",
 							 "\"remote_apply\" waits until synchronous standbys answer by it.",
-							 &sct_revocation_commit,
+							 &sct_revocation_synchronous_commit,
 							 SYNCHRONOUS_COMMIT_REMOTE_FLUSH,
 							 revocation_commits,
 							 PGC_SUSET, 0,

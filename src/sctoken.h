@@ -39,7 +39,7 @@ extern int	sct_event_retention;	/* minutes; 0: for ever */
 extern int	sct_lock_timeout;	/* milliseconds */
 extern bool sct_notify;
 extern int	sct_replay_store;	/* ReplayStore */
-extern int	sct_revocation_commit;	/* SyncCommitLevel */
+extern int	sct_revocation_synchronous_commit;	/* SyncCommitLevel */
 extern char *sct_shard;			/* empty: the only one */
 extern char *sct_databases;
 extern int	sct_maintenance_interval;	/* seconds; 0: never */

@@ -57,7 +57,8 @@ static PreparedQuery delete_query = {
 	"   OR f.created_at OPERATOR(pg_catalog.<)"
 	"    (s.retired_at OPERATOR(pg_catalog.+) interval '24 hours')))",
 	.nargs = 1,
-	.argtypes = {TIMESTAMPTZOID}
+	.argtypes = {TIMESTAMPTZOID},
+	.reads_all = true
 };
 
 static PreparedQuery retire_query = {

@@ -160,9 +160,9 @@ transaction_callback(XactEvent event, void *arg pg_attribute_unused())
 			 * again.  At least "on": the standbys that synchronous_standby_names
 			 * lists must have it too.  The setting is put back by the commit.
 			 */
-			if (synchronous_commit < sct_revocation_commit)
+			if (synchronous_commit < sct_revocation_synchronous_commit)
 				set_config_option("synchronous_commit",
-								  sct_revocation_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
+								  sct_revocation_synchronous_commit == SYNCHRONOUS_COMMIT_REMOTE_APPLY ?
 								  "remote_apply" : "on",
 								  PGC_USERSET, PGC_S_SESSION,
 								  GUC_ACTION_LOCAL, true, 0, false);

@@ -20,6 +20,15 @@ BEGIN;
 SET LOCAL client_min_messages = warning;
 
 CREATE EXTENSION IF NOT EXISTS plproxy;
+
+-- What the extension says of its functions, for those of the same name here
+CREATE EXTENSION sctoken;
+CREATE TEMPORARY TABLE said ON COMMIT DROP AS
+SELECT CASE WHEN d.objsubid > 0 THEN 'column' ELSE o.type END AS kind, o.identity, d.description
+  FROM pg_description AS d, pg_identify_object(d.classoid, d.objoid, d.objsubid) AS o
+ WHERE o.schema = 'sctoken';
+DROP EXTENSION sctoken;
+
 CREATE SCHEMA sctoken;
 COMMENT ON SCHEMA sctoken IS
 'The functions and views of extension sctoken, each on the shards that it belongs to';
@@ -1184,6 +1193,32 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION sctoken.grant_to(regrole, text) IS
 'Grants a role of the proxy what a duty needs here. It needs a user mapping too, to a role that has the same duty on each shard. Errors: 22023 no such duty; 42704 no such role, or no server sctoken yet; 42501 the caller may not grant';
+
+DO $$
+DECLARE
+    comment text;
+BEGIN
+    FOR comment IN
+        SELECT format('COMMENT ON %s %s IS %L', said.kind, said.identity, said.description)
+          FROM said,
+               (SELECT 'pg_proc'::regclass, p.oid, 0, p.pronamespace FROM pg_proc AS p
+                UNION ALL
+                SELECT 'pg_class'::regclass, c.oid, 0, c.relnamespace FROM pg_class AS c
+                UNION ALL
+                SELECT 'pg_class'::regclass, a.attrelid, a.attnum, c.relnamespace
+                  FROM pg_attribute AS a, pg_class AS c
+                 WHERE c.oid = a.attrelid AND a.attnum > 0
+                UNION ALL
+                SELECT 'pg_type'::regclass, t.oid, 0, t.typnamespace FROM pg_type AS t) AS here(class, object, part, schema),
+               pg_identify_object(here.class, here.object, here.part) AS o
+         WHERE here.schema = 'sctoken'::regnamespace AND o.identity = said.identity
+           AND CASE WHEN here.part > 0 THEN 'column' ELSE o.type END = said.kind
+           AND NOT EXISTS (SELECT FROM pg_description AS d
+                            WHERE (d.classoid, d.objoid, d.objsubid) = (here.class, here.object, here.part))
+    LOOP
+        EXECUTE comment;
+    END LOOP;
+END $$;
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA sctoken, sctoken_shard FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION

@@ -3,20 +3,15 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use MIME::Base64 qw(decode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
-my $prover = $ENV{PROVER};
-
-if (!$prover)
-{
-	$prover = "$dir/prover";
-	system_or_bail('cc', '-o', $prover, 'test/client/prover.c', '-lcrypto');
-}
-
 my $node = PostgreSQL::Test::Cluster->new('nonce');
 $node->init;
 $node->start;
@@ -26,8 +21,8 @@ my $htu = 'https://server.example.com/token';
 my %jkt;
 foreach my $key ('one', 'two')
 {
-	system_or_bail($prover, 'key', "$dir/$key");
-	chomp($jkt{$key} = `"$prover" jkt "$dir/$key"`);
+	prover('key', "$dir/$key");
+	$jkt{$key} = prover('jkt', "$dir/$key");
 }
 
 # A proof; its time is that of the check unless said otherwise.
@@ -36,10 +31,8 @@ sub proof
 	my (%option) = @_;
 	my $key = delete $option{key} // 'one';
 	my @words = map { ("--$_", $option{$_}) } grep { defined $option{$_} } keys %option;
-	my ($stdout, $stderr) = run_command([ $prover, 'proof', "$dir/$key", 'POST', $htu, @words ]);
 
-	die "no proof: $stderr" if $stdout eq '';
-	return $stdout;
+	return prover('proof', "$dir/$key", 'POST', $htu, @words);
 }
 
 # The verdict on a proof at a time in Unix seconds: a word and the next nonce.

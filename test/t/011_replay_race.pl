@@ -6,15 +6,12 @@
 use strict;
 use warnings;
 use FindBin;
-use IPC::Run;
 use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Race;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $sessions = 64;
 my $rounds = $ENV{SCTOKEN_ROUNDS} || 12;
@@ -39,15 +36,8 @@ CREATE TABLE answer (round int, session int, valid boolean, reason text);
 
 # A proof for each round and for each single case, by its number.
 my $key = $node->basedir . '/key.pem';
-IPC::Run::run([ $ENV{PROVER}, 'key', $key ]) or die 'no key was made';
-IPC::Run::run(
-	[
-		$ENV{PROVER}, 'proof', $key, 'POST', $htu, '--iat', $at,
-		'--count', $rounds * 6 + 20
-	],
-	'>', $node->basedir . '/proofs') or die 'no proofs were made';
-$node->safe_psql('postgres',
-	"\\copy held (proof) FROM '" . $node->basedir . "/proofs'");
+prover('key', $key);
+hold_proofs($node, 'proof', $key, 'POST', $htu, '--iat', $at, '--count', $rounds * 6 + 20);
 
 sub check
 {

@@ -6,13 +6,13 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $clients = 4;
 my $cycles = $ENV{SCTOKEN_CYCLES} || 2;
@@ -43,18 +43,14 @@ CREATE TABLE held (n serial PRIMARY KEY, proof text);
 });
 
 my $key = $node->basedir . '/key.pem';
-IPC::Run::run([ $ENV{PROVER}, 'key', $key ]) or die 'no key was made';
+prover('key', $key);
 
 # Puts proofs made now into the table; returns the number of the first.
 sub make_proofs
 {
 	my ($count) = @_;
-	my $file = $node->basedir . '/proofs';
 
-	IPC::Run::run(
-		[ $ENV{PROVER}, 'proof', $key, 'POST', $htu, '--count', $count ],
-		'>', $file) or die 'no proofs were made';
-	$node->safe_psql('postgres', "\\copy held (proof) FROM '$file'");
+	hold_proofs($node, 'proof', $key, 'POST', $htu, '--count', $count);
 	return $node->safe_psql('postgres', 'SELECT max(n) FROM held') - $count + 1;
 }
 

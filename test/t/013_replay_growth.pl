@@ -7,13 +7,13 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $flood = $ENV{SCTOKEN_FLOOD} || 10000;
 my $clients = 4;
@@ -56,21 +56,14 @@ END $$;
 });
 
 my $key = $node->basedir . '/key.pem';
-IPC::Run::run([ $ENV{PROVER}, 'key', $key ]) or die 'no key was made';
+prover('key', $key);
 
 # Proofs of some window; returns the numbers of the first and the last.
 sub make_proofs
 {
 	my ($count, $at) = @_;
-	my $file = $node->basedir . '/proofs';
 
-	IPC::Run::run(
-		[
-			$ENV{PROVER}, 'proof', $key, 'POST', $htu, '--iat', $at,
-			'--count', $count
-		],
-		'>', $file) or die 'no proofs were made';
-	$node->safe_psql('postgres', "\\copy held (proof) FROM '$file'");
+	hold_proofs($node, 'proof', $key, 'POST', $htu, '--iat', $at, '--count', $count);
 
 	my $last = $node->safe_psql('postgres', 'SELECT max(n) FROM held');
 	return ($last - $count + 1, $last);

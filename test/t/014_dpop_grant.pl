@@ -3,15 +3,14 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib $FindBin::RealBin;
 use JSON::PP;
 use MIME::Base64 qw(decode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $htu = 'https://as.example/token';
 
@@ -36,15 +35,6 @@ VALUES ('app', NULL, '1 day', NULL, NULL, NULL, NULL),
 	('mtls', NULL, '1 day', NULL, 'mtls', NULL, NULL),
 	('off', NULL, '1 day', NULL, NULL, NULL, false);
 });
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
-}
 
 my %jkt;
 foreach my $key ('a', 'b')

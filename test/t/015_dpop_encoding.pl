@@ -3,13 +3,12 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $htu = 'https://as.example/token';
 my @encodings = ('UTF8', 'LATIN1', 'SQL_ASCII', 'EUC_JP', 'WIN1252', 'KOI8R');
@@ -20,20 +19,13 @@ $node->append_conf('postgresql.conf', 'sctoken.dpop_max_age = 600');
 $node->start;
 
 my $key = $node->basedir . '/key.pem';
-IPC::Run::run([ $ENV{PROVER}, 'key', $key ]) or die 'no key was made';
+prover('key', $key);
 
 sub proof
 {
 	my ($jti, $uri) = @_;
-	my $output = '';
 
-	IPC::Run::run(
-		[
-			$ENV{PROVER}, 'proof', $key, 'POST', $uri // $htu, '--jti', $jti
-		],
-		'>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
+	return prover('proof', $key, 'POST', $uri // $htu, '--jti', $jti);
 }
 
 # Name, jti, URI, reason, and encodings that have the characters of jti.

@@ -3,13 +3,13 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
 
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 plan skip_all => '/proc does not say how much memory a process has'
   unless -r '/proc/self/status';
 
@@ -26,15 +26,6 @@ $node->safe_psql(
 CREATE EXTENSION sctoken;
 CREATE TABLE held (n integer PRIMARY KEY, proof text);
 });
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
-}
 
 my @proofs;
 foreach my $n (1 .. $keys)

@@ -3,19 +3,15 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
-my $prover = $ENV{PROVER};
-
-if (!$prover)
-{
-	$prover = "$dir/prover";
-	system_or_bail('cc', '-o', $prover, 'test/client/prover.c', '-lcrypto');
-}
-system_or_bail($prover, 'key', "$dir/key");
+prover('key', "$dir/key");
 
 my $old = PostgreSQL::Test::Cluster->new('old');
 $old->init;
@@ -51,10 +47,7 @@ my $htu = 'https://server.example.com/token';
 my %proof;
 foreach my $name ('logged', 'unlogged', 'never')
 {
-	my ($stdout, $stderr) = run_command(
-		[ $prover, 'proof', "$dir/key", 'POST', $htu, '--jti', $name ]);
-
-	$proof{$name} = $stdout;
+	$proof{$name} = prover('proof', "$dir/key", 'POST', $htu, '--jti', $name);
 }
 
 sub check

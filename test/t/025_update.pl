@@ -5,15 +5,14 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Catalog;
 use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-use lib 'test/t';
-use Catalog;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $sessions = 4;
 my $htu = 'https://server.example.com/token';
@@ -117,8 +116,8 @@ SELECT sctoken.revoke_family(family_id, 'admin') FROM held WHERE name = 'revoked
 CALL sctoken.maintain();
 });
 my $key = $node->basedir . '/key.pem';
-run_command([ $ENV{PROVER}, 'key', $key ]);
-my ($proof) = run_command([ $ENV{PROVER}, 'proof', $key, 'POST', $htu ]);
+prover('key', $key);
+my $proof = prover('proof', $key, 'POST', $htu);
 my $check = "SET sctoken.dpop_max_age = '1h';"
   . "SELECT coalesce(reason, 'accepted') FROM sctoken.dpop_check('$proof', 'POST', '$htu')";
 is($node->safe_psql('postgres', $check), 'accepted', 'a proof is accepted');

@@ -10,10 +10,8 @@ use IPC::Run;
 use Page;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $htu = 'https://server.example.com/token';
 my $role = 'my_authorization_server';
@@ -51,15 +49,6 @@ sub follow
 	$sql =~ s/'host=.*?'/'$source'/;
 	$sql =~ s/\Q$_\E/$change{$_}/ foreach keys %change;
 	return $node{$where}->safe_psql($database // 'postgres', $sql);
-}
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
 }
 
 my $key = $old->basedir . '/key.pem';

@@ -3,20 +3,16 @@
 
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
 use MIME::Base64;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
 
 my $dir = PostgreSQL::Test::Utils::tempdir;
-my $prover = $ENV{PROVER};
-
-if (!$prover)
-{
-	$prover = "$dir/prover";
-	system_or_bail('cc', '-o', $prover, 'test/client/prover.c', '-lcrypto');
-}
-system_or_bail($prover, 'key', "$dir/key");
+prover('key', "$dir/key");
 
 my $htu = 'https://rs.example.com/accounts';
 my %secret = map { $_ => encode_base64(pack('C*', map { int rand 256 } 1 .. 32), '') } 0, 1;
@@ -57,7 +53,7 @@ sub nonce
 sub verdict
 {
 	my ($name, $nonce) = @_;
-	my ($proof) = run_command([ $prover, 'proof', "$dir/key", 'GET', $htu, '--nonce', $nonce ]);
+	my $proof = prover('proof', "$dir/key", 'GET', $htu, '--nonce', $nonce);
 
 	return $node{$name}->safe_psql('postgres', qq{
 SELECT CASE WHEN valid THEN 'valid' ELSE reason END

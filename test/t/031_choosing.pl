@@ -5,15 +5,12 @@ use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
-use IPC::Run;
 use MIME::Base64 qw(decode_base64);
 use Page;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $top = "$FindBin::RealBin/../..";
 my $token_endpoint = 'https://as.example.com/token';
@@ -54,15 +51,6 @@ sub guide
 		$guide{$name}[ $number - 1 ],
 		extra_params => [ map { ('-v', "$_=$variables{$_}") } sort keys %variables ]),
 	  -1;
-}
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
 }
 
 sub token_proof

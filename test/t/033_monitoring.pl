@@ -13,10 +13,8 @@ use JSON::PP;
 use Packages;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
-
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 
 my $top = "$FindBin::RealBin/../..";
 my $patience = $PostgreSQL::Test::Utils::timeout_default;
@@ -210,15 +208,6 @@ is_deeply([ grep { !$metric{$_} } $page =~ /\b(sctoken_\w+)\b/g ], [], '... and 
 sub sql
 {
 	return $node->safe_psql('postgres', $_[0]);
-}
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
 }
 
 my $key = $node->basedir . '/key.pem';

@@ -5,14 +5,14 @@
 
 use strict;
 use warnings;
-use IPC::Run;
+use FindBin;
+use lib $FindBin::RealBin;
 use MIME::Base64 qw(decode_base64);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Prover;
 use Test::More;
 
-plan skip_all => 'PROVER does not name the program of test/client/prover.c'
-  unless $ENV{PROVER};
 plan skip_all => '/proc does not say how much memory a process has'
   unless -r '/proc/self/status' && slurp_file('/proc/self/status') =~ /RssAnon/;
 
@@ -29,15 +29,6 @@ $node->init;
 # Revocations are synchronous whatever this says; 1,000,000 commits need not be.
 $node->append_conf('postgresql.conf', "synchronous_commit = off\nmax_wal_size = 4GB\njit = off");
 $node->start;
-
-sub prover
-{
-	my $output = '';
-
-	IPC::Run::run([ $ENV{PROVER}, @_ ], '>', \$output) or die 'no proof was made';
-	chomp $output;
-	return $output;
-}
 
 # A certificate as a literal of SQL.
 sub der

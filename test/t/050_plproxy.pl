@@ -87,6 +87,21 @@ WHERE c.relnamespace = 'sctoken'::regnamespace AND (c.relkind IN ('v', 'c') OR c
 ORDER BY c.relname, a.attnum};
 is(sql($columns), on_shard(0, $columns), 'and each view and type, with its columns');
 
+# What they say of themselves; a few say what they do on a proxy.
+my $comments = q{
+SELECT o.identity || ': ' || coalesce(obj_description(p.oid, 'pg_proc'), 'nothing')
+FROM pg_proc AS p, pg_identify_object('pg_proc'::regclass, p.oid, 0) AS o
+WHERE p.pronamespace = 'sctoken'::regnamespace AND p.proname NOT IN ('grant_to', 'maintain')
+UNION ALL
+SELECT c.relname || '.' || a.attname || ': ' || coalesce(col_description(c.oid, a.attnum), 'nothing')
+FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+WHERE c.relnamespace = 'sctoken'::regnamespace AND (c.relkind IN ('v', 'c') OR c.relname = 'client_policy') AND a.attnum > 0
+ORDER BY 1};
+is_deeply(
+	[ split /\n/, sql($comments) ],
+	[ grep { !/^sctoken\.(\w+)\(/ || !$local_only{$1} } split /\n/, on_shard(0, $comments) ],
+	'and what the extension says of each');
+
 # What each duty may call is the same on both sides.
 foreach my $role (qw(my_as my_rs my_auditor my_operator my_monitor))
 {

@@ -27,6 +27,7 @@ my %unfit = (
 	catalog => 'the objects of the extension: 050_plproxy.pl compares them',
 	duties => 'duties of the extension: 050_plproxy.pl compares what they may call',
 	maintenance => 'maintain and partitions of one database, step by step',
+	plans => 'plans of the statements, which run on the shards',
 	privileges => 'privileges of the tables, and search paths inside of a shard',
 	secret => 'secrets in the table, of which shards must not have their own',
 	shard => 'what one database does by its number',
