@@ -64,6 +64,7 @@ SELECT proname, provolatile, proparallel, proisstrict FROM pg_proc
 
 -- No answer depends on a trigger: with all of them gone, each change holds at the next call.
 BEGIN;
+TRUNCATE sctoken.client_policy, sctoken.server_secret, sctoken.trust_anchor_set, sctoken.trust_anchor, sctoken.tls_client_auth, sctoken.dpop_replay, sctoken.dpop_replay_store, sctoken.dpop_replay_horizon, sctoken.dpop_replay_marker;
 SELECT refresh_token AS token, family_id AS family FROM sctoken.issue('distributable', 'alice') \gset
 SELECT outcome, sctoken.introspect(:'token') ->> 'active' AS active FROM sctoken.rotate('none', 'distributable');
 DO $$
@@ -137,6 +138,7 @@ ROLLBACK;
 
 -- This test can see what depends on them: with triggers in place that tell nothing, a change does not hold.
 BEGIN;
+TRUNCATE sctoken.client_policy;
 DROP TRIGGER invalidate_cache_row ON sctoken.client_policy;
 CREATE TRIGGER invalidate_cache_row AFTER UPDATE ON sctoken.client_policy FOR EACH ROW WHEN (false) EXECUTE FUNCTION sctoken.invalidate_cache();
 ALTER TABLE sctoken.client_policy ENABLE ALWAYS TRIGGER invalidate_cache_row;
