@@ -708,6 +708,8 @@ if ($ENV{SCTOKEN_PLAIN})
 		citus => new_token('app', 'bench'), worker => new_token('app', 'bench'));
 	my (%took, %ratio);
 
+	die "SCTOKEN_PLAIN issues nothing\n" if !$token{plain};
+
 	foreach my $round (1 .. 7)
 	{
 		my %this;
