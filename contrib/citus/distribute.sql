@@ -74,6 +74,7 @@ CREATE FUNCTION sctoken_citus.prepare()
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET citus.enable_ddl_propagation = off
 AS $$
 DECLARE
     t record;
@@ -135,7 +136,7 @@ COMMENT ON FUNCTION sctoken_citus.family_id(text) IS
 CREATE FUNCTION sctoken_citus.subject_id(subject text)
 RETURNS uuid
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT pg_catalog.md5(coalesce(subject, ''))::uuid $$;
+AS $$ SELECT pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(coalesce(subject, ''), 'UTF8')), 'hex'), 1, 32)::uuid $$;
 COMMENT ON FUNCTION sctoken_citus.subject_id(text) IS
 'What issue is routed by: all families of a subject begin in one shard';
 
@@ -515,6 +516,7 @@ DECLARE
     f sctoken.family;
     p sctoken.client_policy;
 BEGIN
+    PERFORM FROM sctoken_citus.arrival LIMIT 1;    -- an error where nobody has prepared the server
     FOR f IN SELECT * FROM sctoken.family AS t
               WHERE t.subject = families.subject AND t.revoked_at IS NULL ORDER BY t.rotated_at DESC, t.id LOOP
         p := sctoken.effective_policy(f.client_id);
@@ -588,9 +590,13 @@ CREATE FUNCTION sctoken_citus.certificate_authenticate(
     chain bytea[] DEFAULT NULL,
     at timestamptz DEFAULT NULL)
 RETURNS TABLE (valid boolean, method text, reason text, x5t text, subject text)
-LANGUAGE sql VOLATILE SECURITY DEFINER
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$ SELECT a.valid, a.method, a.reason, a.x5t, a.subject FROM sctoken.certificate_authenticate(client_id, certificate, chain, at) AS a $$;
+AS $$
+BEGIN
+    PERFORM FROM sctoken_citus.arrival LIMIT 1;    -- an error where nobody has prepared the server
+    RETURN QUERY SELECT a.valid, a.method, a.reason, a.x5t, a.subject FROM sctoken.certificate_authenticate(client_id, certificate, chain, at) AS a;
+END $$;
 
 --
 -- Maintenance
