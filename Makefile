@@ -90,7 +90,7 @@ PG_CPPFLAGS = -DSCTOKEN_VERSION='"$(EXTVERSION)"' \
 SHLIB_LINK  = -lcrypto
 
 # The order is meaning: what comes later builds on what comes before.
-REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant shard plans
+REGRESS     = catalog thumbprint htu_normalize certificate_header dpop_verify dpop_jkt dpop_check issue rotate policy revoke care bulk token_binding limits privileges nonce challenge trigger append_only audit audit_page duties maintenance stats secret scenarios certificate client_authentication certificate_grant shard plans distributable
 ISOLATION   = rotate-race \
 		rotate-race-no-retry \
 		three-waiters \
@@ -207,6 +207,11 @@ pictures:
 .PHONY: test-all
 test-all:
 	@PG_CONFIG='$(PG_CONFIG)' bash '$(top)test/all.sh' $(PARTS)
+
+# contrib/citus on a cluster that SCTOKEN_CITUS names; see test/citus/run.pl.
+.PHONY: test-citus
+test-citus:
+	@prove -v '$(top)test/citus/run.pl'
 
 # In chroots, as root.  VERSIONS: which ones; default: all
 .PHONY: test-matrix test-package dist

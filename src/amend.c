@@ -22,35 +22,54 @@
 #include "transaction.h"
 
 /*
- * Arguments of both functions end with what follows.  A bulk revocation takes no
- * family's lock, and may have come after the row was read: then nothing is done.
+ * A bulk revocation takes no family's lock, and may have come after the row was
+ * read: then nothing is done.  Two statements, because Citus takes none that
+ * changes two tables; nothing comes between them, under the family's lock.
  */
-#define AMEND(columns, kind, before) \
-	"WITH amended AS (" \
+#define AMEND(columns) \
 	"UPDATE sctoken.family SET " columns \
-	" WHERE id OPERATOR(pg_catalog.=) $1 AND revoked_at IS NULL" \
-	" RETURNING id, generation, client_id, subject)" \
-	" INSERT INTO sctoken.event" \
+	" WHERE id OPERATOR(pg_catalog.=) $1 AND revoked_at IS NULL"
+
+/* $1 to $6 of both; what was before follows. */
+#define AMENDED(kind, before) \
+	"INSERT INTO sctoken.event" \
 	" (family_id, at, kind, generation, client_id, subject, reason, detail)" \
-	" SELECT id, $2, '" kind "', generation, client_id, subject, $3," \
-	" pg_catalog.jsonb_build_object('before', " before ")" \
-	" FROM amended"
+	" VALUES ($1, $2, '" kind "', $3, $4, $5, $6," \
+	" pg_catalog.jsonb_build_object('before', " before "))"
 
 static PreparedQuery narrow_query = {
-	.sql = AMEND("scope = $4, audience = $5", "narrowed",
-				 "pg_catalog.jsonb_build_object("
-				 "'scope', $6, 'audience', pg_catalog.to_jsonb($7))"),
-	.nargs = 7,
-	.argtypes = {UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTOID,
+	.sql = AMEND("scope = $2, audience = $3"),
+	.nargs = 3,
+	.argtypes = {UUIDOID, TEXTOID, TEXTARRAYOID}
+};
+
+static PreparedQuery narrowed_query = {
+	.sql = AMENDED("narrowed",
+				   "pg_catalog.jsonb_build_object("
+				   "'scope', $7, 'audience', pg_catalog.to_jsonb($8))"),
+	.nargs = 8,
+	.argtypes = {UUIDOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 	TEXTARRAYOID}
 };
 
 static PreparedQuery rebind_query = {
-	.sql = AMEND("binding = $4", "rebound",
-				 "pg_catalog.jsonb_build_object('cnf', $5)"),
-	.nargs = 5,
-	.argtypes = {UUIDOID, TIMESTAMPTZOID, TEXTOID, JSONBOID, JSONBOID}
+	.sql = AMEND("binding = $2"),
+	.nargs = 2,
+	.argtypes = {UUIDOID, JSONBOID}
 };
+
+static PreparedQuery rebound_query = {
+	.sql = AMENDED("rebound", "pg_catalog.jsonb_build_object('cnf', $7)"),
+	.nargs = 7,
+	.argtypes = {UUIDOID, TIMESTAMPTZOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, JSONBOID}
+};
+
+/* Values of a statement, of which some may be null */
+typedef struct Values
+{
+	Datum		values[8];
+	char		nulls[8];
+} Values;
 
 PG_FUNCTION_INFO_V1(sctoken_narrow);
 PG_FUNCTION_INFO_V1(sctoken_rebind);
@@ -66,22 +85,34 @@ family_id_argument(FunctionCallInfo fcinfo)
 }
 
 static void
-set_value(Datum *values, char *nulls, int n, const void *pointer)
+set_value(Values *values, int n, const void *pointer)
 {
-	values[n] = PointerGetDatum(pointer);
-	nulls[n] = pointer == NULL ? 'n' : ' ';
+	values->values[n] = PointerGetDatum(pointer);
+	values->nulls[n] = pointer == NULL ? 'n' : ' ';
 }
 
-/* Runs one of the statements, whose own values begin at the fourth. */
+/*
+ * Runs the statement that changes the row, whose own values begin at the second,
+ * and the one that tells of it, whose own begin at the seventh.
+ */
 static bool
-amend(PreparedQuery *query, const Family *family, text *reason,
-	  Datum *values, char *nulls)
+amend(const Family *family, text *reason, PreparedQuery *change, Values *changed,
+	  PreparedQuery *event, Values *before)
 {
-	values[0] = UUIDPGetDatum(&family->id);
-	values[1] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[2] = PointerGetDatum(reason);
+	set_value(changed, 0, &family->id);
 	sct_transaction_revoked();
-	return sct_query_run(query, values, nulls) == 1;
+	if (sct_query_run(change, changed->values, changed->nulls) != 1)
+		return false;
+	set_value(before, 0, &family->id);
+	before->values[1] = TimestampTzGetDatum(GetCurrentTimestamp());
+	before->nulls[1] = ' ';
+	before->values[2] = Int64GetDatum(family->generation);
+	before->nulls[2] = ' ';
+	set_value(before, 3, family->client_id);
+	set_value(before, 4, family->subject);
+	set_value(before, 5, reason);
+	(void) sct_query_run(event, before->values, before->nulls);
+	return true;
 }
 
 static void
@@ -98,8 +129,8 @@ refuse_widening(bool is_subset, const char *name)
 static bool
 narrow_locked(const Family *family, text *scope, ArrayType *audience, text *reason)
 {
-	Datum		values[7];
-	char		nulls[] = "       ";
+	Values		changed;
+	Values		before;
 
 	if (scope != NULL)
 		refuse_widening(sct_scope_is_subset(scope, family->scope), "scope");
@@ -114,11 +145,11 @@ narrow_locked(const Family *family, text *scope, ArrayType *audience, text *reas
 	if ((scope == NULL || sct_scope_is_subset(family->scope, scope)) &&
 		(audience == NULL || sct_audience_is_subset(family->audience, audience)))
 		return true;
-	set_value(values, nulls, 3, scope);
-	set_value(values, nulls, 4, audience);
-	set_value(values, nulls, 5, family->scope);
-	set_value(values, nulls, 6, family->audience);
-	return amend(&narrow_query, family, reason, values, nulls);
+	set_value(&changed, 1, scope);
+	set_value(&changed, 2, audience);
+	set_value(&before, 6, family->scope);
+	set_value(&before, 7, family->audience);
+	return amend(family, reason, &narrow_query, &changed, &narrowed_query, &before);
 }
 
 Datum
@@ -157,15 +188,15 @@ static bool
 rebind_locked(const Family *family, const Binding *binding, text *reason)
 {
 	Jsonb	   *cnf = sct_binding_to_cnf(binding);
-	Datum		values[5];
-	char		nulls[] = "     ";
+	Values		changed;
+	Values		before;
 
 	if (family->binding != NULL &&
 		compareJsonbContainers(&family->binding->root, &cnf->root) == 0)
 		return true;
-	set_value(values, nulls, 3, cnf);
-	set_value(values, nulls, 4, family->binding);
-	return amend(&rebind_query, family, reason, values, nulls);
+	set_value(&changed, 1, cnf);
+	set_value(&before, 6, family->binding);
+	return amend(family, reason, &rebind_query, &changed, &rebound_query, &before);
 }
 
 Datum

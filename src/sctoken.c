@@ -172,7 +172,7 @@ _PG_init(void)
 
 	DefineCustomStringVariable("sctoken.shard",
 							   "Which of many databases this one is, and of how many.",
-							   "For example 3/64. issue() makes ids of families that shard_of_token() leads back to it. Empty for the only one.",
+							   "For example 3/64. issue() makes ids of families that shard_of_token() leads back to it. Or a range of hashes, as -2147483648..-2080374785. Empty for the only one.",
 							   &sct_shard,
 							   "",
 							   PGC_SUSET, 0,

@@ -19,14 +19,19 @@
 /* For each family so many ids are tried, more or less. */
 #define MAX_SHARDS	65536
 
-/* What sctoken.shard says: database number "number" of "shards" */
+/*
+ * What sctoken.shard says: database number "number" of "shards"; or, where shards
+ * is 0, whatever has a hash from "low" to "high", as Citus divides them.
+ */
 typedef struct Shard
 {
 	int32		number;
 	int32		shards;
+	int32		low;
+	int32		high;
 } Shard;
 
-static Shard here = {0, 1};
+static Shard here = {0, 1, 0, 0};
 
 PG_FUNCTION_INFO_V1(sctoken_shard_of_token);
 PG_FUNCTION_INFO_V1(sctoken_shard_of_key);
@@ -109,22 +114,52 @@ read_number(const char **text, char end, int32 *number)
 	return true;
 }
 
+/* Reads "3/64". */
+static bool
+read_share(const char *text, Shard *shard)
+{
+	return read_number(&text, '/', &shard->number) &&
+		read_number(&text, '\0', &shard->shards) &&
+		is_number_of_shards(shard->shards) && shard->shards <= MAX_SHARDS &&
+		shard->number < shard->shards;
+}
+
+/* Reads "-2147483648..-2013265921", no narrower than a share may be. */
+static bool
+read_range(const char *text, Shard *shard)
+{
+	char	   *end;
+	long long	low;
+	long long	high;
+
+	errno = 0;
+	low = strtoll(text, &end, 10);
+	if (end == text || strncmp(end, "..", 2) != 0)
+		return false;
+	text = end + 2;
+	high = strtoll(text, &end, 10);
+	if (end == text || *end != '\0' || errno != 0 ||
+		low < PG_INT32_MIN || high > PG_INT32_MAX ||
+		high - low + 1 < (INT64CONST(1) << 32) / MAX_SHARDS)
+		return false;
+	shard->shards = 0;
+	shard->low = (int32) low;
+	shard->high = (int32) high;
+	return true;
+}
+
 bool
 sct_shard_check(char **newval, void **extra,
 				GucSource source pg_attribute_unused())
 {
-	const char *p = *newval;
-	Shard		shard = {0, 1};
+	Shard		shard = {0, 1, 0, 0};
 	Shard	   *result;
 
-	if (*p != '\0' &&
-		!(read_number(&p, '/', &shard.number) &&
-		  read_number(&p, '\0', &shard.shards) &&
-		  is_number_of_shards(shard.shards) && shard.shards <= MAX_SHARDS &&
-		  shard.number < shard.shards))
+	if (**newval != '\0' &&
+		!read_share(*newval, &shard) && !read_range(*newval, &shard))
 	{
-		GUC_check_errdetail("Number and count are expected, for example 0/64 to 63/64; the count is a power of two, at most %d.",
-							MAX_SHARDS);
+		GUC_check_errdetail("Number and count are expected, for example 0/64 to 63/64; the count is a power of two, at most %d.  Or a range of hashes, for example -2147483648..-2080374785, of at least %d.",
+							MAX_SHARDS, (int) ((INT64CONST(1) << 32) / MAX_SHARDS));
 		return false;
 	}
 	result = sct_guc_malloc(sizeof(Shard));
@@ -144,5 +179,11 @@ sct_shard_assign(const char *newval pg_attribute_unused(), void *extra)
 bool
 sct_shard_is_here(const pg_uuid_t *family_id)
 {
+	if (here.shards == 0)
+	{
+		int32		hash = (int32) hash_bytes(family_id->data, UUID_LEN);
+
+		return hash >= here.low && hash <= here.high;
+	}
 	return shard_of(family_id->data, UUID_LEN, here.shards) == here.number;
 }

@@ -178,6 +178,17 @@ names_that_are_not_are_found()
 	test/qualified_names.pl --mistakes "$script" src/*.c
 }
 
+# Tables can be spread over many servers.
+tables_are_reached_by_sql()
+{
+	test/distributable.pl src/*.c src/core/*.c sql/*.sql
+}
+
+access_past_sql_is_found()
+{
+	test/distributable.pl --mistakes src/*.c "$script"
+}
+
 versions_agree()
 {
 	local version
@@ -465,6 +476,9 @@ gate 'the script makes only what is not there yet' script_makes_only_what_is_new
 gate 'no search_path decides what a name in SQL means' names_are_qualified
 gate 'and a name of which it would is found, wherever it is' \
 	names_that_are_not_are_found
+gate 'tables are reached by SQL alone, and updates may arrive twice' \
+	tables_are_reached_by_sql
+gate 'and what else reaches them, or may not, is found' access_past_sql_is_found
 gate 'control file, script, Makefile and META.json agree' versions_agree
 gate 'META.json is what PGXN takes' test/meta.pl
 gate 'and what it would not take is found' test/meta.pl --mistakes

@@ -35,6 +35,29 @@ SELECT setting, count(DISTINCT family_id) AS families,
   FROM begun GROUP BY setting ORDER BY setting COLLATE "C";
 ROLLBACK;
 
+-- Likewise for a range of hashes, as Citus divides them.
+BEGIN;
+CREATE TEMPORARY TABLE ranged ON COMMIT DROP AS SELECT low, high, n, NULL::uuid AS family_id
+  FROM (VALUES (-2147483648, 2147483647), (-2147483648, -2080374785), (-65536, -1), (0, 134217727), (2147418112, 2147483647)) AS ranges (low, high), generate_series(1, 20) AS n;
+UPDATE ranged SET family_id = (SELECT i.family_id FROM set_config('sctoken.shard', low || '..' || high, true) AS s, LATERAL sctoken.issue('app', s || n) AS i);
+SELECT low, high, count(DISTINCT family_id) AS families, count(*) FILTER (WHERE uuid_hash(family_id) BETWEEN low AND high) AS here,
+       count(*) FILTER (WHERE substr(family_id::text, 15, 1) = '7' AND substr(family_id::text, 20, 4) = '8000') AS in_form
+  FROM ranged GROUP BY low, high ORDER BY low, high;
+ROLLBACK;
+
+-- Ranges that are none, or so narrow that hardly any id would fit
+SET sctoken.shard = '0..65535';
+SET sctoken.shard = '';
+SET sctoken.shard = '0..65534';
+SET sctoken.shard = '5..0';
+SET sctoken.shard = '-2147483649..0';
+SET sctoken.shard = '0..2147483648';
+SET sctoken.shard = '0..99999999999999999999';
+SET sctoken.shard = '0..';
+SET sctoken.shard = '..65536';
+SET sctoken.shard = '0..65535x';
+SET sctoken.shard = '0.65535';
+
 -- Numbers that are none; anybody but a superuser may not set it.
 SET sctoken.shard = '65535/65536';
 SET sctoken.shard = '';

@@ -52,7 +52,7 @@ CREATE FUNCTION sctoken.added() RETURNS integer LANGUAGE sql AS 'SELECT 1';
 COMMENT ON FUNCTION sctoken.added() IS 'A function that was added';
 };
 my $revoke = "REVOKE ALL ON FUNCTION sctoken.added() FROM PUBLIC;\n";
-my $delta = join('', map { "ALTER TABLE sctoken.$_ ADD COLUMN $column;\n" } @added)
+my $delta = join('', map { "ALTER TABLE sctoken.$_ ADD COLUMN IF NOT EXISTS $column;\n" } @added)
   . $comments . $function;
 my $whole = slurp_file("$extensions/sctoken--$version.sql");
 
