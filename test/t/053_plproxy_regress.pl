@@ -25,6 +25,7 @@ my %unfit = (
 	client_authentication => 'trusted CAs that change in a transaction, which the shards do not see: 050_plproxy.pl calls it',
 	append_only => 'triggers of tables, which are on the shards',
 	catalog => 'the objects of the extension: 050_plproxy.pl compares them',
+	distributable => 'the tables and triggers, which are on the shards',
 	duties => 'duties of the extension: 050_plproxy.pl compares what they may call',
 	maintenance => 'maintain and partitions of one database, step by step',
 	plans => 'plans of the statements, which run on the shards',
