@@ -85,9 +85,9 @@ BEGIN
         EXECUTE format('DROP TRIGGER %I ON sctoken.%I', t.tgname, t.relname);
     END LOOP;
     IF to_regclass('sctoken_citus.arrival') IS NULL THEN
-        CREATE TABLE sctoken_citus.arrival (placement_id bigint PRIMARY KEY);
+        CREATE TABLE sctoken_citus.arrival (shard oid PRIMARY KEY);
         COMMENT ON TABLE sctoken_citus.arrival IS
-        'On each server for itself: the placements of shards of sctoken.family that it has had a call for. For one that has just come, proofs may be remembered where it was before';
+        'On each server for itself: the shards of sctoken.family that it has had a call for. For one that has just come, proofs may be remembered where it was before. shard: the table that holds it, which is made anew at each arrival; a placement keeps its id on the workers, and the shard its name';
     END IF;
 END $$;
 COMMENT ON FUNCTION sctoken_citus.prepare() IS
@@ -182,7 +182,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     shard bigint;
-    placement bigint;
+    here oid;
 BEGIN
     IF scope IS DISTINCT FROM wanted THEN
         RAISE invalid_parameter_value USING
@@ -194,17 +194,17 @@ BEGIN
     END IF;
     shard := get_shard_id_for_distribution_column('sctoken.family', scope);
     PERFORM lock_shard_metadata(5, ARRAY[shard]);    -- ShareLock
-    SELECT p.placementid INTO placement
+    SELECT to_regclass(shard_name('sctoken.family', shard)) INTO here
       FROM pg_dist_placement AS p JOIN pg_dist_local_group AS g ON g.groupid = p.groupid
      WHERE p.shardid = shard AND p.shardstate = 1;
-    IF NOT FOUND THEN
+    IF here IS NULL THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = 'the call is not on the server that it belongs to',
             HINT = 'Nothing has changed. Call it by itself, SELECT * FROM sctoken_citus.rotate(sctoken_citus.family_id($1), $1, ..), outside of functions, with constants or parameters only; a shard may also just have moved: then repeat it.';
     END IF;
-    PERFORM FROM sctoken_citus.arrival WHERE placement_id = placement;
+    PERFORM FROM sctoken_citus.arrival AS a WHERE a.shard = here;
     IF NOT FOUND THEN
-        INSERT INTO sctoken_citus.arrival VALUES (placement) ON CONFLICT DO NOTHING;
+        INSERT INTO sctoken_citus.arrival VALUES (here) ON CONFLICT DO NOTHING;
         IF FOUND THEN
             PERFORM sctoken_citus.forget_proofs();
         END IF;
@@ -696,7 +696,8 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO sctoken_citus.arrival
-    SELECT p.placementid FROM pg_dist_placement AS p JOIN pg_dist_shard AS s USING (shardid) JOIN pg_dist_local_group AS g USING (groupid)
+    SELECT shard_name('sctoken.family', s.shardid)::regclass
+      FROM pg_dist_placement AS p JOIN pg_dist_shard AS s USING (shardid) JOIN pg_dist_local_group AS g USING (groupid)
      WHERE s.logicalrelid = 'sctoken.family'::regclass
     ON CONFLICT DO NOTHING
 $$;

@@ -637,6 +637,15 @@ cmp_ok($told{horizon}, '>', 0, '... but not those that a server with a new shard
 	is(sql($place), "$to|$to_port", '... there');
 	is(sql($call), 'horizon', 'the proof is not accepted there');
 	is(Session->new($_)->query(rotate('garbage', 'app')), 'unknown_token|', 'and calls go on') foreach $cluster, @workers;
+
+	# Nor where it was before, which has met this shard.
+	sleep 12;
+	$proof = proof('alice', $as);
+	$call = "SELECT coalesce(reason, 'accepted') FROM " . $check{dpop_check}->($proof);
+	is(sql($call), 'accepted', 'a new one is accepted there');
+	sql("SELECT citus_move_shard_placement($shard, '$to', $to_port, '$from', $from_port, shard_transfer_mode => 'block_writes')");
+	is(sql($place), "$from|$from_port", 'the shard moves back');
+	is(sql($call), 'horizon', '... where the proof is not accepted again');
 	$_->close foreach $caller, $mover;
 }
 
