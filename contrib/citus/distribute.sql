@@ -175,6 +175,20 @@ COMMENT ON FUNCTION sctoken_citus.forget_proofs() IS
  * it keeps the shard here until the end of the transaction, and who gets it sees where
  * the shard is.  That needs READ COMMITTED, where each statement sees anew.
  */
+CREATE FUNCTION sctoken_citus.keep(shard bigint)
+RETURNS oid
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM lock_shard_metadata(5, ARRAY[shard]);    -- ShareLock
+    RETURN (SELECT to_regclass(shard_name('sctoken.family', shard))
+              FROM pg_dist_placement AS p JOIN pg_dist_local_group AS g ON g.groupid = p.groupid
+             WHERE p.shardid = shard AND p.shardstate = 1);
+END $$;
+COMMENT ON FUNCTION sctoken_citus.keep(bigint) IS
+'Internal: keeps a shard of sctoken.family on this server until the transaction ends, and gives the table that holds it; null: it is not here';
+
 CREATE FUNCTION sctoken_citus.enter(scope uuid, wanted uuid)
 RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER
@@ -193,10 +207,7 @@ BEGIN
         RAISE feature_not_supported USING MESSAGE = 'the isolation level must be READ COMMITTED';
     END IF;
     shard := get_shard_id_for_distribution_column('sctoken.family', scope);
-    PERFORM lock_shard_metadata(5, ARRAY[shard]);    -- ShareLock
-    SELECT to_regclass(shard_name('sctoken.family', shard)) INTO here
-      FROM pg_dist_placement AS p JOIN pg_dist_local_group AS g ON g.groupid = p.groupid
-     WHERE p.shardid = shard AND p.shardstate = 1;
+    here := sctoken_citus.keep(shard);
     IF here IS NULL THEN
         RAISE object_not_in_prerequisite_state USING
             MESSAGE = 'the call is not on the server that it belongs to',
@@ -392,10 +403,7 @@ DECLARE
     revoked bigint;
 BEGIN
     PERFORM sctoken_citus.lock(kind, value, false);
-    PERFORM lock_shard_metadata(5, ARRAY[shard]);
-    PERFORM FROM pg_dist_placement AS p JOIN pg_dist_local_group AS g ON g.groupid = p.groupid
-      WHERE p.shardid = shard AND p.shardstate = 1;
-    IF NOT FOUND THEN
+    IF sctoken_citus.keep(shard) IS NULL THEN
         RAISE object_not_in_prerequisite_state USING MESSAGE = 'the shard has just moved', HINT = 'Repeat the call.';
     END IF;
     SET LOCAL synchronous_commit = on;
@@ -612,10 +620,7 @@ DECLARE
     shard CONSTANT bigint := substring(family_shard FROM '[0-9]+$');
     deleted bigint;
 BEGIN
-    PERFORM lock_shard_metadata(5, ARRAY[shard]);
-    PERFORM FROM pg_dist_placement AS p JOIN pg_dist_local_group AS g ON g.groupid = p.groupid
-      WHERE p.shardid = shard AND p.shardstate = 1;
-    IF NOT FOUND THEN
+    IF sctoken_citus.keep(shard) IS NULL THEN
         RETURN 0;
     END IF;
     EXECUTE format('WITH ended AS (SELECT id FROM %1$s WHERE expires_at <= clock_timestamp()
