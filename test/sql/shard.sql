@@ -5,10 +5,10 @@ SELECT shards, count(*) FILTER (WHERE sctoken.shard_of_key(jkt, shards) <> hasht
   FROM (SELECT rtrim(translate(encode(sha256(n::text::bytea), 'base64'), '+/', '-_'), '=') AS jkt FROM generate_series(1, 100000) AS n) AS keys,
        unnest(ARRAY[1, 2, 64, 1024]) AS shards GROUP BY shards ORDER BY shards;
 
--- 10,000 tokens, by their families; a family's tokens belong together.
+-- 10,000 tokens, by their families, whose ids are random: one of 1,024 shards may have none of them. A family's tokens belong together.
 BEGIN;
 CREATE TEMPORARY TABLE held ON COMMIT DROP AS SELECT refresh_token, family_id FROM generate_series(1, 10000) AS n, LATERAL sctoken.issue('app', 'user ' || n);
-SELECT shards, count(*) FILTER (WHERE sctoken.shard_of_token(refresh_token, shards) <> uuid_hash(family_id) & (shards - 1)) AS wrong, count(DISTINCT sctoken.shard_of_token(refresh_token, shards)) AS used
+SELECT shards, count(*) FILTER (WHERE sctoken.shard_of_token(refresh_token, shards) <> uuid_hash(family_id) & (shards - 1)) AS wrong, count(DISTINCT sctoken.shard_of_token(refresh_token, shards)) > 0.95 * shards AS used
   FROM held, unnest(ARRAY[1, 2, 64, 1024]) AS shards GROUP BY shards ORDER BY shards;
 SELECT count(*) AS successors, count(*) FILTER (WHERE sctoken.shard_of_token(r.refresh_token, 64) = sctoken.shard_of_token(h.refresh_token, 64)) AS with_their_predecessors
   FROM (SELECT refresh_token FROM held LIMIT 20) AS h, LATERAL sctoken.rotate(h.refresh_token, 'app') AS r;
