@@ -178,7 +178,7 @@ COMMENT ON COLUMN sctoken.event.at IS 'Wall clock of the call';
 COMMENT ON COLUMN sctoken.event.kind IS 'issued, rotated, kept, replayed, confirmed, narrowed, rebound, reuse_detected, revoked, client_revoked; or a refusal of a genuine token: refused, ahead, orphan';
 COMMENT ON COLUMN sctoken.event.generation IS 'Generation of the token presented or made';
 COMMENT ON COLUMN sctoken.event.client_id IS 'Client that called';
-COMMENT ON COLUMN sctoken.event.subject IS 'Subject of the family';
+COMMENT ON COLUMN sctoken.event.subject IS 'Subject of the family; null: the family is not there';
 COMMENT ON COLUMN sctoken.event.reason IS 'Why: of a refusal the outcome, otherwise as in grant_result.reason or as given to the call; null: nothing to say';
 COMMENT ON COLUMN sctoken.event.detail IS 'More, per kind: what changed as it was under "before", the caller''s context under "context", and under "cnf" what was presented with a family that is bound to nothing, or was refused; null: nothing';
 
@@ -1181,7 +1181,7 @@ COMMENT ON COLUMN sctoken.family_timeline.at IS 'Wall clock of the call';
 COMMENT ON COLUMN sctoken.family_timeline.kind IS 'As sctoken.event.kind';
 COMMENT ON COLUMN sctoken.family_timeline.generation IS 'Generation of the token presented or made';
 COMMENT ON COLUMN sctoken.family_timeline.client_id IS 'Client that called';
-COMMENT ON COLUMN sctoken.family_timeline.subject IS 'Subject of the family';
+COMMENT ON COLUMN sctoken.family_timeline.subject IS 'As sctoken.event.subject';
 COMMENT ON COLUMN sctoken.family_timeline.reason IS 'Why; null: nothing to say';
 COMMENT ON COLUMN sctoken.family_timeline.distance IS 'Generations that a used token is behind the live one; null: not such an event';
 COMMENT ON COLUMN sctoken.family_timeline.age IS 'How long after the last rotation a used token came; null: not such an event';

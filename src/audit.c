@@ -65,6 +65,8 @@ sct_audit_event(const Event *event)
 		values[6] = CStringGetTextDatum(event->reason);
 	else
 		nulls[6] = 'n';
+	if (event->subject == NULL)
+		nulls[5] = 'n';
 	if (detail == NULL)
 		nulls[7] = 'n';
 	(void) sct_query_run(&insert_query, values, nulls);

@@ -15,7 +15,7 @@ typedef struct Event
 	TimestampTz at;
 	int64		generation;
 	const text *client_id;
-	const text *subject;
+	const text *subject;		/* NULL: nobody knows */
 	const char *reason;			/* NULL: none */
 	const char *why;			/* of a refusal, more exactly; NULL: none */
 	Jsonb	   *context;		/* the caller's; NULL: none */

@@ -9,6 +9,7 @@
 
 #include "announce.h"
 #include "family.h"
+#include "interval.h"
 #include "query.h"
 #include "stats.h"
 #include "transaction.h"
@@ -149,6 +150,17 @@ read_fixed_columns(Family *family)
 	family->audience = (ArrayType *) varlena_column(8);
 	family->binding = (Jsonb *) varlena_column(9);
 	family->details = (Jsonb *) varlena_column(10);
+}
+
+/* The first 48 bits of a UUIDv7 (RFC 9562 5.7) are its Unix time in milliseconds. */
+TimestampTz
+sct_family_id_time(const pg_uuid_t *id)
+{
+	int64		ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id->data[i];
+	return ms * 1000 - UNIX_EPOCH_SECONDS * USECS_PER_SEC;
 }
 
 void

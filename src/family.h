@@ -62,6 +62,9 @@ typedef struct FamilyStep
 	const uint8 *salt;			/* NULL: no retry */
 } FamilyStep;
 
+/* When the family's id was made, which is when it began; it need not be there. */
+extern TimestampTz sct_family_id_time(const pg_uuid_t *id);
+
 extern void sct_family_insert(const Family *family);
 
 /* False when there is no such family.  What pointers of *family show lives as

@@ -120,6 +120,19 @@ fail_recorded(Use *use, Outcome outcome, const char *kind, const char *reason)
 	return fail(use, outcome, reason);
 }
 
+/*
+ * A genuine token of a family that is not there.  maintain() deletes families that
+ * have expired; one that is too young for that was lost with its login, by a
+ * failover or a rollback, or deleted by hand.
+ */
+static bool
+fail_without_family(Use *use)
+{
+	if (use->now < sct_family_id_time(&use->family_id) + use->policy.absolute_ttl)
+		return fail_recorded(use, OUTCOME_UNKNOWN_TOKEN, "orphan", "family");
+	return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+}
+
 /* Could the successor of a token be asked for again? */
 static bool
 retry_possible(const Policy *policy, bool bound)
@@ -277,7 +290,7 @@ static bool
 fail_overtaken(Use *use)
 {
 	if (!sct_family_read(&use->family_id, &use->family))
-		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+		return fail_without_family(use);
 	if (check_preconditions(use))
 		elog(ERROR, "token family changed under its lock");
 	return false;
@@ -486,7 +499,7 @@ use_token(Use *use)
 	if (rotate_at_once(use))
 		return true;
 	if (!sct_family_read(&use->family_id, &use->family))
-		return fail(use, OUTCOME_UNKNOWN_TOKEN, "family");
+		return fail_without_family(use);
 	if (!check_preconditions(use))
 		return false;
 

@@ -327,8 +327,9 @@ def active(leader, families):
 
 
 def events(leader):
-    return dict(leader.ask('''SELECT kind, count(*) FROM sctoken.event
-        WHERE kind IN ('ahead', 'orphan', 'reuse_detected') GROUP BY kind'''))
+    """How many; those of families that are not there as 'family'."""
+    return dict(leader.ask('''SELECT coalesce(detail ->> 'why', kind), count(*) FROM sctoken.event
+        WHERE kind IN ('ahead', 'orphan', 'reuse_detected') GROUP BY 1'''))
 
 
 def synchronous(nodes):
@@ -401,7 +402,7 @@ def asynchronous(nodes, leader):
     note(f'asynchronous: {answers}, of calls that were repeated {repeated}; gap {crowd.gap():.1f} s')
     refused = crowd.families(lambda client, family: family in client.refused)
     seen = events(successor)
-    counted = sum(seen.get(kind, 0) - before.get(kind, 0) for kind in ('ahead', 'orphan'))
+    counted = {kind: seen.get(kind, 0) - before.get(kind, 0) for kind in ('ahead', 'orphan', 'family')}
     note(f'events: {seen}, before {before}')
     ok(refused, 'asynchronous: tokens are lost with the leader', answers)
     ok(not seen.get('reuse_detected'), 'nobody was taken for a thief', seen)
@@ -412,7 +413,10 @@ def asynchronous(nodes, leader):
         'SELECT id::text, generation FROM sctoken.family WHERE id = ANY (%s::uuid[])',
         [family.id for family in refused]))
     known = [family for family in refused if family.id in generations]
-    ok(counted == len(known), f'and each that was lost in a family it knows is an event: {counted}', len(known))
+    ok(counted['ahead'] + counted['orphan'] == len(known),
+       f'each that was lost in a family it knows is an event: {len(known)}', counted)
+    ok(counted['family'] == len(refused) - len(known),
+       f'and so is each of a login it does not know: {counted["family"]}', len(refused) - len(known))
     spent = [family.tokens[generations[family.id] - 1] for family in known]
     alive = successor.ask("""SELECT count(*) FROM unnest(%s::text[]) AS token
         WHERE sctoken.introspect(token)->'active' = 'true' """, spent)[0][0]

@@ -141,11 +141,15 @@ SELECT what, u.outcome, u.error, u.reason, u.generation FROM (VALUES
     ('other MAC', forged(:'t1', 71, 1))) AS v(what, token), LATERAL use(token) AS u;
 SELECT state(:'t1');
 
--- A family that is not there (its issue was rolled back).
+-- A family that is not there (its issue was rolled back): a loss to be recorded, until it is so old that maintain() would have deleted it anyway.
 BEGIN;
-SELECT refresh_token AS gone FROM sctoken.issue('app', 'alice') \gset
+SELECT refresh_token AS gone, family_id FROM sctoken.issue('app', 'alice') \gset
 ROLLBACK;
 SELECT outcome, reason, generation FROM use(:'gone');
+INSERT INTO sctoken.client_policy (client_id, idle_ttl, absolute_ttl) VALUES ('brief', '1 microsecond', '1 microsecond');
+SELECT outcome, reason, generation FROM sctoken.rotate(:'gone', 'brief');
+DELETE FROM sctoken.client_policy WHERE client_id = 'brief';
+SELECT kind, generation, client_id, subject, reason, detail FROM sctoken.event WHERE family_id = :'family_id';
 
 -- Answers that a failover lost: ahead of the row, or another token of its generation; refused and recorded, never a revocation.
 SELECT refresh_token AS t1, family_id FROM sctoken.issue('app', 'alice') \gset
