@@ -19,30 +19,7 @@
 set -u -o pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
-passed=0
-failed=0
-skipped=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-
-# part COMMAND...: the cases that its last such line counts, or else one case.
-part()
-{
-	local status=0 p=0 f=0 s=0
-	local line='^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$'
-
-	echo "== $*"
-	"$@" 2>&1 | tee "$log" || status=$?
-	if [[ $(grep -E "$line" "$log" | tail -n 1) =~ $line ]]; then
-		p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[4]:-0}
-	elif [ $status = 0 ]; then
-		p=1
-	fi
-	[ $status = 0 ] || [ "$f" -gt 0 ] || f=1
-	passed=$((passed + p))
-	failed=$((failed + f))
-	skipped=$((skipped + s))
-}
+. test/parts.sh
 
 [ $# != 0 ] || set -- test browser valgrind faults campaign controls test-ha matrix package
 for name; do
@@ -50,14 +27,11 @@ for name; do
 		test) part test/run.sh test ;;
 		browser) BROWSER=1 STEPS=examples part test/run.sh test ;;
 		valgrind | faults | test-ha) part test/run.sh "$name" ;;
-		campaign) ROTATIONS=${ROTATIONS:-100000} part test/run.sh campaign ;;
-		controls) part test/run.sh campaign-controls ;;
+		campaign) ROTATIONS=${ROTATIONS:-100000} claim 'a campaign finds nothing' test/run.sh campaign ;;
+		controls) claim 'it finds each control' test/run.sh campaign-controls ;;
 		matrix | package) part "test/$name.sh" ;;
-		*) part false "$name is no part" ;;
+		*) claim "$name is a part" false ;;
 	esac
 done
 
-printf '%d passed, %d failed' $passed $failed
-[ $skipped = 0 ] || printf ', %d skipped' $skipped
-echo
-[ $failed = 0 ]
+sum_up
