@@ -8,7 +8,8 @@
 #	campaign	a long one (a short one is in make test), then its controls, each a
 #				build of its own; what it finds is rare, so that its length is all
 #	test-ha		a failover of Patroni, whose packages are unpacked for it
-#	matrix		chroots of other Debian suites, 0.5 GB each; their archives move
+#	matrix		all tests on all versions, in chroots of 0.5 GB each; .ci/run has the
+#				short ones on 17 and 18
 #	package		two chroots, 2 GB
 #
 # The last line sums it up.  matrix and package need root, all a network.
