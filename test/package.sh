@@ -115,8 +115,8 @@ use_it()
 {
 	chroot_run "$work/clean" pg_virtualenv -v "$version" sh -ec "
 		psql -Xqc 'CREATE EXTENSION sctoken'
-		psql -XAtqc \"SELECT outcome FROM sctoken.issue('app', 'alice') AS i,
-			LATERAL sctoken.rotate(i.refresh_token, 'app')\" | grep -qx rotated" 2>&1
+		psql -XAtqc \"SELECT r.outcome FROM sctoken.issue('app', 'alice') AS i,
+			LATERAL sctoken.rotate(i.refresh_token, 'app') AS r\" | grep -qx rotated" 2>&1
 }
 
 # What debian/tests/control asks for, but unpacked, without the 600 MB of LLVM that
