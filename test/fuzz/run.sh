@@ -15,12 +15,12 @@ seconds=$2
 jobs=$3
 shift 3
 
-# A third of the time for what others reach too, or what is all but a MAC
+# A sixth of the time for what others reach too, or what is all but a MAC
 seconds_of()
 {
 	case $1 in
 		fuzz_json | fuzz_certificate | fuzz_name | fuzz_nonce)
-			echo $(((seconds + 2) / 3))
+			echo $(((seconds + 5) / 6))
 			;;
 		*) echo "$seconds" ;;
 	esac
