@@ -224,10 +224,13 @@ for version in "${versions[@]}"; do
 done
 set +m
 if [ $chroots_only = yes ]; then
+	status=0
 	for version in "${!maker[@]}"; do
-		wait "${maker[$version]}" || tail -n 15 "$work/$version.log"
+		wait "${maker[$version]}" && continue
+		tail -n 15 "$work/$version.log"
+		status=1
 	done
-	exit
+	exit $status
 fi
 for version in "${versions[@]}"; do
 	test_version "$version"
